@@ -1,0 +1,2 @@
+//! TodoMVC.
+fn main() {}
