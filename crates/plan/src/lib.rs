@@ -1,1 +1,8 @@
-//! The planner.
+//! mainstay-plan decides; mainstay does.
+//!
+//! Text becomes a [`stack::Stack`] in [`compose`]; a `Stack` and what the engine
+//! has become a plan. Nothing in this crate reads a file, a clock, the
+//! environment or a random number: its `Cargo.toml` has nothing to do so with.
+
+pub mod compose;
+pub mod stack;

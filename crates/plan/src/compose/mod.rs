@@ -1,0 +1,1 @@
+//! Compose text to stack.
