@@ -14,6 +14,8 @@ pub struct Stack {
     pub project: String,
     /// The services of the active profiles, in the order of the file.
     pub services: IndexMap<String, Service>,
+    /// Services of the file whose profiles are not active: not asked for, and no orphans either.
+    pub inactive: Vec<String>,
     /// The networks that those services use.
     pub networks: IndexMap<String, Network>,
     /// The named volumes that those services use.
@@ -164,6 +166,8 @@ pub struct Build {
     /// SHA-256 of everything that the image is made from, in hex; the image's tag.
     /// Empty until the shell has read the files.
     pub digest: String,
+    /// The images that its `FROM` lines name. Empty until the shell has read the files.
+    pub bases: Vec<String>,
 }
 
 /// When an image is pulled.
