@@ -5,4 +5,9 @@
 //! environment or a random number: its `Cargo.toml` has nothing to do so with.
 
 pub mod compose;
+pub mod labels;
+pub mod observed;
+pub mod plan;
+pub mod planner;
+pub mod spec;
 pub mod stack;

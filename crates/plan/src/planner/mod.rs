@@ -1,0 +1,69 @@
+//! Stack and observed to plan. Pure: the same two give the same plan.
+//!
+//! `order` sorts services by their dependencies, `images` and `resources` plan
+//! what containers stand on, `replicas` decides what becomes of each container,
+//! `replace` writes the steps of a swap, `down` takes it all away, `diff` names
+//! the fields that differ. `draft` is the plan while it is being written.
+
+mod diff;
+mod down;
+mod draft;
+mod images;
+mod order;
+mod replace;
+mod replicas;
+mod resources;
+
+use crate::observed::Observed;
+use crate::plan::Plan;
+use crate::stack::Stack;
+
+pub use down::{DownOptions, plan_down};
+
+/// What a person asked of `up` beyond the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpOptions {
+    /// Build images anew although their content has not changed.
+    pub rebuild: bool,
+    /// Pull images anew.
+    pub pull: bool,
+    /// Replace containers although nothing differs.
+    pub force_recreate: bool,
+    /// Remove containers of services that the file no longer has.
+    pub remove_orphans: bool,
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct PlanError {
+    /// What is wrong.
+    pub message: String,
+    /// The way out.
+    pub hint: String,
+}
+
+impl PlanError {
+    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into() }
+    }
+}
+
+/// The plan that makes the engine have what the stack asks for.
+///
+/// # Errors
+///
+/// Where the stack cannot be had on this engine: an external network or volume
+/// is missing, a name is taken, a dependency can never become healthy.
+pub fn plan_up(stack: &Stack, observed: &Observed, options: &UpOptions) -> Result<Plan, PlanError> {
+    let mut draft = draft::Draft::new(&stack.project);
+    let sequence = order::by_dependency(stack)?;
+    images::plan(&mut draft, stack, observed, options)?;
+    let torn_down = resources::plan(&mut draft, stack, observed)?;
+    for name in sequence {
+        let service = &stack.services[name];
+        replicas::plan(&mut draft, &replicas::Context { stack, observed, options, torn_down: &torn_down }, service)?;
+    }
+    down::plan_orphans(&mut draft, stack, observed, options.remove_orphans);
+    Ok(draft.finish())
+}

@@ -1,0 +1,277 @@
+//! What becomes of each replica of a service.
+
+use super::draft::{Draft, Milestones};
+use super::replace::{self, Swap};
+use super::resources::{self, TornDown};
+use super::{PlanError, UpOptions, diff};
+use crate::observed::{Health, Observed, ObservedContainer, State};
+use crate::plan::{Change, Step, StepId};
+use crate::spec::ContainerSpec;
+use crate::stack::{Condition, Restart, Service, Stack};
+
+/// What every service is planned with.
+pub(super) struct Context<'a> {
+    pub(super) stack: &'a Stack,
+    pub(super) observed: &'a Observed,
+    pub(super) options: &'a UpOptions,
+    pub(super) torn_down: &'a TornDown,
+}
+
+impl Context<'_> {
+    /// The containers of a service that still stand.
+    fn containers_of(&self, service: &str) -> impl Iterator<Item = &ObservedContainer> {
+        self.observed
+            .containers
+            .iter()
+            .filter(move |container| container.service == service && !self.torn_down.contains_key(&container.name))
+    }
+}
+
+/// The end of a container's name while it is not yet in the place of the one that it replaces.
+pub(super) const NEXT: &str = "-next";
+
+pub(super) fn plan(draft: &mut Draft, context: &Context<'_>, service: &Service) -> Result<(), PlanError> {
+    let gate = gate(draft, context, service)?;
+    let mut milestones = Milestones::default();
+    for number in 1..=service.replicas {
+        let one = plan_replica(draft, context, service, number, &gate)?;
+        milestones.started.extend(one.started);
+        milestones.ready.extend(one.ready);
+        milestones.touched |= one.touched;
+        milestones.replaced |= one.replaced;
+    }
+    draft.set_milestones(&service.name, milestones.clone());
+    for surplus in context.containers_of(&service.name).filter(|container| container.number > service.replicas) {
+        remove_surplus(draft, surplus, service.replicas, &milestones.ready);
+    }
+    Ok(())
+}
+
+fn remove_surplus(draft: &mut Draft, container: &ObservedContainer, replicas: u32, after: &[StepId]) {
+    let reason = format!("{replicas} replicas are asked for");
+    let name = container.name.clone();
+    let stopped = draft.add(Step::StopContainer { name: name.clone(), grace_ms: None }, reason.as_str(), after);
+    draft.add(Step::RemoveContainer { name }, reason, &[stopped]);
+}
+
+/// What a service's containers wait for, and what its dependencies mean for it.
+#[derive(Default)]
+pub(super) struct Gate {
+    /// Steps of the dependencies.
+    pub(super) after: Vec<StepId>,
+    /// A dependency is started or made anew: one that completed runs again.
+    touched: bool,
+    /// A dependency with `restart: true` is made anew.
+    restart: Option<String>,
+    /// The service whose network or process namespace is shared is made anew.
+    namespace: Option<String>,
+}
+
+fn gate(draft: &mut Draft, context: &Context<'_>, service: &Service) -> Result<Gate, PlanError> {
+    let mut gate = Gate::default();
+    let mut warnings = Vec::new();
+    for (name, dependency) in &service.depends_on {
+        let Some(on) = context.stack.services.get(name).filter(|on| on.replicas > 0) else {
+            if !dependency.required {
+                warnings.push(format!("service `{}` goes without `{name}`, which is not active", service.name));
+            }
+            continue;
+        };
+        let milestones = draft.milestones_of(name);
+        match dependency.condition {
+            Condition::ServiceStarted => gate.after.extend(&milestones.started),
+            Condition::ServiceHealthy => {
+                refuse_without_healthcheck(context, service, on)?;
+                gate.after.extend(&milestones.ready);
+            }
+            Condition::ServiceCompletedSuccessfully => gate.after.extend(&milestones.ready),
+        }
+        gate.touched |= milestones.touched;
+        if milestones.replaced && dependency.restart {
+            gate.restart = Some(name.clone());
+        }
+        let shared = format!("service:{name}");
+        let shares = [&service.run.network_mode, &service.run.security.pid, &service.run.security.ipc];
+        if milestones.replaced && shares.iter().any(|mode| mode.as_deref() == Some(&shared)) {
+            gate.namespace = Some(name.clone());
+        }
+    }
+    warnings.into_iter().for_each(|warning| draft.warn(warning));
+    Ok(gate)
+}
+
+/// A wait that can never end is an error before anything starts.
+fn refuse_without_healthcheck(context: &Context<'_>, service: &Service, on: &Service) -> Result<(), PlanError> {
+    let from_image = || context.observed.images.get(&on.image_reference()).and_then(|image| image.has_healthcheck);
+    let has = match &on.run.healthcheck {
+        Some(check) if check.is_disabled() => Some(false),
+        Some(check) if check.test.is_some() => Some(true),
+        _ => from_image(),
+    };
+    if has == Some(false) {
+        return Err(PlanError::new(
+            format!(
+                "service `{}` waits for `{}` to be healthy, and `{}` has no health check",
+                service.name, on.name, on.name
+            ),
+            format!("give `{}` a `healthcheck`, or wait with `condition: service_started`", on.name),
+        ));
+    }
+    Ok(())
+}
+
+fn plan_replica(
+    draft: &mut Draft,
+    context: &Context<'_>,
+    service: &Service,
+    number: u32,
+    gate: &Gate,
+) -> Result<Milestones, PlanError> {
+    let name = service.container_name(&context.stack.project, number);
+    if context.observed.foreign_names.contains(&name) {
+        return Err(PlanError::new(
+            format!("a container named `{name}` is there already, and is not of project `{}`", context.stack.project),
+            format!("remove it with `docker rm {name}`, or give this project another name with `-p`"),
+        ));
+    }
+    let spec = ContainerSpec::of(context.stack, service, number);
+    let standing = context.containers_of(&service.name).find(|container| container.name == name);
+    let next_name = format!("{name}{NEXT}");
+    let left_over = context.containers_of(&service.name).find(|container| container.name == next_name);
+    let swap = Swap { service, spec: &spec, name: &name, gate, one_shot: is_one_shot(context.stack, service) };
+    match (standing, left_over) {
+        (None, Some(next)) if is_same(context, next, &spec) => Ok(finish_swap(draft, next, &swap)),
+        (standing, left_over) => {
+            let cleared: Vec<StepId> = left_over
+                .map(|container| resources::remove(draft, container, "an interrupted run left it over"))
+                .into_iter()
+                .chain(context.torn_down.get(&name).copied())
+                .collect();
+            Ok(match standing {
+                None => replace::create(draft, &swap, "it is missing", &cleared),
+                Some(old) => plan_standing(draft, context, old, &swap, &cleared),
+            })
+        }
+    }
+}
+
+/// An earlier run stopped between removing the old container and giving the new one its name.
+fn finish_swap(draft: &mut Draft, next: &ObservedContainer, swap: &Swap<'_>) -> Milestones {
+    let rename = Step::RenameContainer { from: next.name.clone(), to: swap.name.to_owned() };
+    let renamed = draft.add(rename, "an interrupted run did not come to it", &[]);
+    match is_up(next) {
+        true => Milestones { started: vec![renamed], ready: vec![renamed], touched: true, replaced: true },
+        false => replace::start(draft, swap, "an interrupted run did not come to it", &[renamed]),
+    }
+}
+
+fn plan_standing(
+    draft: &mut Draft,
+    context: &Context<'_>,
+    old: &ObservedContainer,
+    swap: &Swap<'_>,
+    cleared: &[StepId],
+) -> Milestones {
+    if let Some((reason, changes)) = why_replace(context, old, swap) {
+        return replace::replace(draft, old, swap, &reason, changes, cleared);
+    }
+    if swap.one_shot || (swap.service.run.restart == Restart::No && !matches!(old.state, State::Running)) {
+        return plan_ended(draft, old, swap);
+    }
+    if let Some(dependency) = &swap.gate.restart {
+        let reason = format!("{dependency}, which it depends on, is replaced");
+        return replace::restart(draft, old, swap, &reason);
+    }
+    match old.state {
+        State::Running if old.health == Health::Healthy || old.health == Health::None => Milestones::default(),
+        State::Running | State::Restarting => replace::wait(draft, swap, "it runs, and is not ready", &[]),
+        State::Paused => replace::unpause(draft, swap),
+        State::Created => replace::start(draft, swap, "it was never started", cleared),
+        State::Exited { code } => replace::start(draft, swap, &format!("it ended with exit code {code}"), cleared),
+        State::Dead => replace::replace(draft, old, swap, "the engine could not remove it", Vec::new(), cleared),
+    }
+}
+
+/// A container that is meant to end: it runs again where it failed, or where
+/// what it depends on was started anew.
+fn plan_ended(draft: &mut Draft, old: &ObservedContainer, swap: &Swap<'_>) -> Milestones {
+    match old.state {
+        State::Exited { code: 0 } if !swap.gate.touched => Milestones::default(),
+        State::Exited { code: 0 } => replace::start(draft, swap, "what it depends on was started anew", &[]),
+        State::Running | State::Restarting => replace::wait(draft, swap, "it has not ended", &[]),
+        State::Paused => replace::unpause(draft, swap),
+        State::Created => replace::start(draft, swap, "it was never started", &[]),
+        State::Exited { code } => replace::start(draft, swap, &format!("it ended with exit code {code}"), &[]),
+        State::Dead => replace::replace(draft, old, swap, "the engine could not remove it", Vec::new(), &[]),
+    }
+}
+
+fn is_up(container: &ObservedContainer) -> bool {
+    container.state == State::Running && matches!(container.health, Health::Healthy | Health::None)
+}
+
+/// Whether some dependent waits for it to complete.
+fn is_one_shot(stack: &Stack, service: &Service) -> bool {
+    stack.services.values().any(|dependent| {
+        dependent
+            .depends_on
+            .get(&service.name)
+            .is_some_and(|dependency| dependency.condition == Condition::ServiceCompletedSuccessfully)
+    })
+}
+
+fn is_same(context: &Context<'_>, container: &ObservedContainer, spec: &ContainerSpec) -> bool {
+    container.config_hash.as_deref() == Some(&spec.config_hash()) && !image_moved(context, container, spec)
+}
+
+/// The reference names another image now than the one that the container runs.
+fn image_moved(context: &Context<'_>, container: &ObservedContainer, spec: &ContainerSpec) -> bool {
+    context.observed.images.get(&spec.image).is_some_and(|image| image.id != container.image_id)
+}
+
+fn why_replace(context: &Context<'_>, old: &ObservedContainer, swap: &Swap<'_>) -> Option<(String, Vec<Change>)> {
+    let reason = |text: &str| Some((text.to_owned(), Vec::new()));
+    if context.options.force_recreate {
+        return reason("a replacement was asked for");
+    }
+    if let Some(name) = &swap.gate.namespace {
+        return Some((format!("it shares a namespace of {name}, which is replaced"), Vec::new()));
+    }
+    let changes = match (&old.config_hash, &old.spec) {
+        (None, _) => return reason("it was not made by mainstay"),
+        (Some(hash), _) if *hash == swap.spec.config_hash() => Vec::new(),
+        (Some(_), None) => return reason("its configuration cannot be read"),
+        (Some(_), Some(from)) => diff::fields(from, swap.spec),
+    };
+    if !changes.is_empty() {
+        return Some(("its configuration changed".to_owned(), changes));
+    }
+    if image_moved(context, old, swap.spec) {
+        return Some((format!("{} is another image now", swap.spec.image), Vec::new()));
+    }
+    let edits = edits(old, swap.spec);
+    (!edits.is_empty()).then(|| ("it was changed behind our back".to_owned(), edits))
+}
+
+/// What `docker update`, `docker network connect` and `disconnect` did.
+fn edits(old: &ObservedContainer, spec: &ContainerSpec) -> Vec<Change> {
+    let wanted = &spec.run.resources;
+    let mut edits = Vec::new();
+    let mut compare = |field: &str, from: String, to: String| {
+        if from != to {
+            edits.push(Change { field: field.to_owned(), from, to });
+        }
+    };
+    compare("memory", old.limits.memory_bytes.to_string(), wanted.memory_bytes.unwrap_or(0).to_string());
+    compare("cpus", old.limits.nano_cpus.to_string(), wanted.nano_cpus.unwrap_or(0).to_string());
+    compare("pids", old.limits.pids.max(0).to_string(), wanted.pids.unwrap_or(0).max(0).to_string());
+    compare("restart", old.limits.restart.clone(), spec.run.restart.engine_name().to_owned());
+    let mut on = old.networks.clone();
+    let mut asked: Vec<String> = spec.run.networks.keys().cloned().collect();
+    on.sort_unstable();
+    asked.sort_unstable();
+    if !asked.is_empty() {
+        compare("networks", on.join(", "), asked.join(", "));
+    }
+    edits
+}
