@@ -199,10 +199,6 @@ pub struct Dependency {
 /// A state of a dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(
-    clippy::enum_variant_names,
-    reason = "the Compose Specification's own words"
-)]
 pub enum Condition {
     /// Its containers were started.
     ServiceStarted,
@@ -226,21 +222,13 @@ pub struct UpdatePolicy {
 impl Default for UpdatePolicy {
     fn default() -> Self {
         // 5 s is the specification's default for `monitor`.
-        Self {
-            order: None,
-            parallelism: 1,
-            monitor_ms: 5_000,
-        }
+        Self { order: None, parallelism: 1, monitor_ms: 5_000 }
     }
 }
 
 /// Which goes first when a replica is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(
-    clippy::enum_variant_names,
-    reason = "the Compose Specification's own words"
-)]
 pub enum UpdateOrder {
     /// The new one is ready before the old one stops.
     StartFirst,
@@ -393,9 +381,7 @@ impl Healthcheck {
     /// Whether the file switches the health check off.
     #[must_use]
     pub fn is_disabled(&self) -> bool {
-        self.test
-            .as_deref()
-            .is_some_and(|test| test.first().is_some_and(|kind| kind == "NONE"))
+        self.test.as_deref().is_some_and(|test| test.first().is_some_and(|kind| kind == "NONE"))
     }
 }
 
