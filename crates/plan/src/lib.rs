@@ -5,6 +5,7 @@
 //! environment or a random number: its `Cargo.toml` has nothing to do so with.
 
 pub mod compose;
+pub mod dockerfile;
 pub mod labels;
 pub mod observed;
 pub mod plan;

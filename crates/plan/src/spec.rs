@@ -70,6 +70,11 @@ impl ContainerSpec {
                 *key = engine_name(stack.volumes.get(key).map(|v| &v.name), key.clone());
             }
         }
+        for mode in [&mut run.network_mode, &mut run.security.pid, &mut run.security.ipc].into_iter().flatten() {
+            if let Some(other) = mode.strip_prefix("service:").and_then(|name| stack.services.get(name)) {
+                *mode = format!("container:{}", other.container_name(&stack.project, 1));
+            }
+        }
         // Grants are replaced by `files`, which carry the content's digest as well.
         let secrets = std::mem::take(&mut run.secrets);
         let configs = std::mem::take(&mut run.configs);

@@ -19,6 +19,7 @@ use crate::plan::Plan;
 use crate::stack::Stack;
 
 pub use down::{DownOptions, plan_down};
+pub use replicas::is_meant_to_end;
 
 /// What a person asked of `up` beyond the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

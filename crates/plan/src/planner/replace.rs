@@ -244,7 +244,7 @@ fn swap_start_first(
         draft.with_cleanup(id, discard.to_vec());
     }
     let renamed = take_place(draft, old, next, swap.name, stopped);
-    Milestones { started: vec![started], ready: vec![renamed], ..Milestones::default() }
+    Milestones { started: vec![renamed], ready: vec![renamed], ..Milestones::default() }
 }
 
 fn swap_stop_first(
@@ -271,7 +271,7 @@ fn swap_stop_first(
         draft.with_cleanup(id, bring_back.to_vec());
     }
     let renamed = take_place(draft, old, next, swap.name, ready);
-    Milestones { started: vec![started], ready: vec![renamed], ..Milestones::default() }
+    Milestones { started: vec![renamed], ready: vec![renamed], ..Milestones::default() }
 }
 
 fn take_place(draft: &mut Draft, old: &ObservedContainer, next: &str, name: &str, after: StepId) -> StepId {

@@ -138,9 +138,11 @@ fn plan_replica(
     let standing = context.containers_of(&service.name).find(|container| container.name == name);
     let next_name = format!("{name}{NEXT}");
     let left_over = context.containers_of(&service.name).find(|container| container.name == next_name);
-    let swap = Swap { service, spec: &spec, name: &name, gate, one_shot: is_one_shot(context.stack, service) };
+    let swap = Swap { service, spec: &spec, name: &name, gate, one_shot: is_meant_to_end(context.stack, service) };
     match (standing, left_over) {
-        (None, Some(next)) if is_same(context, next, &spec) => Ok(finish_swap(draft, next, &swap)),
+        (standing, Some(next)) if is_same(context, next, &spec) && (standing.is_none() || is_up(next)) => {
+            Ok(finish_swap(draft, standing, next, &swap))
+        }
         (standing, left_over) => {
             let cleared: Vec<StepId> = left_over
                 .map(|container| resources::remove(draft, container, "an interrupted run left it over"))
@@ -155,14 +157,21 @@ fn plan_replica(
     }
 }
 
-/// An earlier run stopped between removing the old container and giving the new one its name.
-fn finish_swap(draft: &mut Draft, next: &ObservedContainer, swap: &Swap<'_>) -> Milestones {
+/// An earlier run stopped before the new container took the old one's place.
+fn finish_swap(
+    draft: &mut Draft,
+    standing: Option<&ObservedContainer>,
+    next: &ObservedContainer,
+    swap: &Swap<'_>,
+) -> Milestones {
+    let reason = "an interrupted run did not come to it";
+    let removed: Vec<StepId> = standing.map(|old| resources::remove(draft, old, reason)).into_iter().collect();
     let rename = Step::RenameContainer { from: next.name.clone(), to: swap.name.to_owned() };
-    let renamed = draft.add(rename, "an interrupted run did not come to it", &[]);
-    match is_up(next) {
-        true => Milestones { started: vec![renamed], ready: vec![renamed], touched: true, replaced: true },
-        false => replace::start(draft, swap, "an interrupted run did not come to it", &[renamed]),
+    let renamed = draft.add(rename, reason, &removed);
+    if is_up(next) {
+        return Milestones { started: vec![renamed], ready: vec![renamed], touched: true, replaced: true };
     }
+    replace::start(draft, swap, reason, &[renamed])
 }
 
 fn plan_standing(
@@ -211,7 +220,8 @@ fn is_up(container: &ObservedContainer) -> bool {
 }
 
 /// Whether some dependent waits for it to complete.
-fn is_one_shot(stack: &Stack, service: &Service) -> bool {
+#[must_use]
+pub fn is_meant_to_end(stack: &Stack, service: &Service) -> bool {
     stack.services.values().any(|dependent| {
         dependent
             .depends_on
