@@ -76,9 +76,12 @@ impl Ignore {
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         let segments: Vec<&str> = path.split('/').collect();
-        self.patterns.iter().fold(false, |ignored, pattern| {
-            if pattern.matches(&segments) { !pattern.keeps } else { ignored }
-        })
+        self.patterns.iter().fold(
+            false,
+            |ignored, pattern| {
+                if pattern.matches(&segments) { !pattern.keeps } else { ignored }
+            },
+        )
     }
 
     /// Whether a folder may hold a file that is not left out.

@@ -1,0 +1,202 @@
+//! A place in the tree with its path: every typed reader asks it, and every
+//! complaint that it takes carries file, line, column and key.
+
+use std::cell::RefCell;
+
+use indexmap::IndexMap;
+
+use super::hints;
+use super::units;
+use super::yaml::{Kind, Node, Position};
+
+/// Where complaints are collected, so that one run shows all of them.
+#[derive(Default)]
+pub(super) struct Complaints {
+    pub(super) errors: RefCell<Vec<Complaint>>,
+    pub(super) warnings: RefCell<Vec<Complaint>>,
+}
+
+/// An error or a warning, with its place.
+#[derive(Debug, Clone)]
+pub(super) struct Complaint {
+    pub(super) at: Position,
+    pub(super) key: String,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+/// A value, where it stands, and who takes complaints.
+#[derive(Clone)]
+pub(super) struct Field<'a> {
+    pub(super) node: &'a Node,
+    pub(super) path: String,
+    /// Where its key stands; complaints about a key point there.
+    pub(super) key_at: Position,
+    complaints: &'a Complaints,
+}
+
+impl<'a> Field<'a> {
+    pub(super) fn root(node: &'a Node, complaints: &'a Complaints) -> Self {
+        Self { node, path: String::new(), key_at: node.at, complaints }
+    }
+
+    pub(super) fn error(&self, message: impl Into<String>, hint: impl Into<String>) {
+        self.complain(&self.complaints.errors, self.node.at, message.into(), hint.into());
+    }
+
+    pub(super) fn key_error(&self, message: impl Into<String>, hint: impl Into<String>) {
+        self.complain(&self.complaints.errors, self.key_at, message.into(), hint.into());
+    }
+
+    pub(super) fn warning(&self, message: impl Into<String>, hint: impl Into<String>) {
+        self.complain(&self.complaints.warnings, self.key_at, message.into(), hint.into());
+    }
+
+    fn complain(&self, to: &RefCell<Vec<Complaint>>, at: Position, message: String, hint: String) {
+        let hint = Some(hint).filter(|hint| !hint.is_empty());
+        to.borrow_mut().push(Complaint { at, key: self.path.clone(), message, hint });
+    }
+
+    /// What it is, for messages.
+    fn kind(&self) -> &'static str {
+        match &self.node.kind {
+            _ if self.node.is_null() => "nothing",
+            Kind::Scalar { .. } => "one value",
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a mapping",
+        }
+    }
+
+    fn expected<T>(&self, what: &str, example: &str) -> Option<T> {
+        let hint = if example.is_empty() { String::new() } else { format!("such as `{example}`") };
+        let found = match &self.node.kind {
+            Kind::Scalar { text, .. } if !self.node.is_null() => format!("`{}`", shorten(text)),
+            _ => self.kind().to_owned(),
+        };
+        self.error(format!("expected {what}, found {found}"), hint);
+        None
+    }
+
+    pub(super) fn is_null(&self) -> bool {
+        self.node.is_null()
+    }
+
+    /// The text of a scalar, as written.
+    pub(super) fn scalar(&self) -> Option<&'a str> {
+        match &self.node.kind {
+            Kind::Scalar { text, .. } if !self.node.is_null() => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn text(&self) -> Option<String> {
+        match self.scalar() {
+            Some(text) => Some(text.to_owned()),
+            None => self.expected("a text", ""),
+        }
+    }
+
+    /// A boolean of YAML 1.2, or one of the words that Compose takes after filling in.
+    pub(super) fn boolean(&self) -> Option<bool> {
+        match self.scalar().map(str::to_ascii_lowercase).as_deref() {
+            Some("true" | "yes" | "y" | "on" | "1") => Some(true),
+            Some("false" | "no" | "n" | "off" | "0") => Some(false),
+            _ => self.expected("true or false", ""),
+        }
+    }
+
+    pub(super) fn number<T: std::str::FromStr>(&self) -> Option<T> {
+        match self.scalar().and_then(|text| text.parse().ok()) {
+            Some(number) => Some(number),
+            None => self.expected("a whole number in range", "3"),
+        }
+    }
+
+    pub(super) fn duration_ms(&self) -> Option<u64> {
+        match self.scalar().and_then(units::duration_ms) {
+            Some(ms) => Some(ms),
+            None => self.expected("a duration with its unit", "1m30s"),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> Option<u64> {
+        match self.scalar().and_then(units::bytes) {
+            Some(bytes) => Some(bytes),
+            None => self.expected("a size", "512m"),
+        }
+    }
+
+    pub(super) fn nano_cpus(&self) -> Option<u64> {
+        match self.scalar().and_then(units::nano_cpus) {
+            Some(nanos) => Some(nanos),
+            None => self.expected("a number of cores", "0.5"),
+        }
+    }
+
+    fn child(&self, node: &'a Node, step: &str, key_at: Position) -> Field<'a> {
+        Field { node, path: format!("{}{step}", self.path), key_at, complaints: self.complaints }
+    }
+
+    /// The items of a list; nothing is an empty one.
+    pub(super) fn items(&self) -> Option<Vec<Field<'a>>> {
+        match &self.node.kind {
+            Kind::List(items) => {
+                let of = |(index, item): (usize, &'a Node)| self.child(item, &format!("[{index}]"), item.at);
+                Some(items.iter().enumerate().map(of).collect())
+            }
+            _ if self.is_null() => Some(Vec::new()),
+            _ => self.expected("a list", ""),
+        }
+    }
+
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.node.kind, Kind::List(_))
+    }
+
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self.node.kind, Kind::Map(_))
+    }
+
+    /// The fields of a mapping by key; nothing is an empty one.
+    pub(super) fn entries(&self) -> Option<IndexMap<&'a str, Field<'a>>> {
+        match &self.node.kind {
+            Kind::Map(entries) => {
+                let dot = if self.path.is_empty() { "" } else { "." };
+                let of = |(key, value): &'a (super::yaml::Key, Node)| {
+                    (key.name.as_str(), self.child(value, &format!("{dot}{}", key.name), key.at))
+                };
+                Some(entries.iter().map(of).collect())
+            }
+            _ if self.is_null() => Some(IndexMap::new()),
+            _ => self.expected("a mapping", ""),
+        }
+    }
+
+    /// Texts, given as a list or as a single one.
+    pub(super) fn texts(&self) -> Vec<String> {
+        if self.is_list() || self.is_null() {
+            return self.items().unwrap_or_default().iter().filter_map(Field::text).collect();
+        }
+        self.text().into_iter().collect()
+    }
+
+    /// Complains about every key that is not known. `x-` keys are for others.
+    pub(super) fn only(&self, known: &[&str]) {
+        for (key, field) in self.entries().unwrap_or_default() {
+            if known.contains(&key) || (key.starts_with("x-") && key != "x-mainstay") {
+                continue;
+            }
+            let hint = hints::unsupported(key).map(str::to_owned).unwrap_or_else(|| hints::near(key, known));
+            field.key_error(format!("the key `{key}` is not supported here"), hint);
+        }
+    }
+}
+
+fn shorten(text: &str) -> String {
+    const LONGEST: usize = 60;
+    if text.chars().count() <= LONGEST {
+        text.to_owned()
+    } else {
+        format!("{}...", text.chars().take(LONGEST).collect::<String>())
+    }
+}

@@ -1,0 +1,303 @@
+//! YAML text to a tree with positions: anchors expanded, `<<` merged, scalars
+//! kept as they were written.
+//!
+//! Everything is bounded, since the text may be anybody's: its size, its depth,
+//! and how far aliases multiply it ("billion laughs").
+
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+
+/// A compose file of a whole data centre has a few thousand lines.
+const LARGEST_TEXT_BYTES: usize = 1 << 20;
+const DEEPEST: usize = 64;
+const MOST_NODES: usize = 100_000;
+
+/// Where something stands, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Position {
+    /// Which of the files.
+    pub(super) file: usize,
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+/// A value with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    pub(super) at: Position,
+    pub(super) change: Change,
+}
+
+/// What a value is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A scalar; a quoted one is text whatever it looks like.
+    Scalar { text: String, quoted: bool },
+    /// A sequence.
+    List(Vec<Node>),
+    /// A mapping in the order of the file.
+    Map(Vec<(Key, Node)>),
+}
+
+/// A key of a mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) name: String,
+    pub(super) at: Position,
+}
+
+/// What `!reset` and `!override` ask of a merge with an earlier file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Change {
+    /// The usual merge.
+    #[default]
+    Merge,
+    /// The value takes the place of the earlier one.
+    Override,
+    /// The earlier one is taken away.
+    Reset,
+}
+
+/// Why there is no tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) at: Position,
+    pub(super) message: String,
+}
+
+impl Node {
+    pub(super) fn is_null(&self) -> bool {
+        matches!(&self.kind, Kind::Scalar { text, quoted: false } if ["", "~", "null", "Null", "NULL"].contains(&text.as_str()))
+    }
+
+    pub(super) fn null(at: Position) -> Self {
+        Self { kind: Kind::Scalar { text: String::new(), quoted: false }, at, change: Change::Merge }
+    }
+
+    pub(super) fn scalar(text: String, at: Position) -> Self {
+        Self { kind: Kind::Scalar { text, quoted: true }, at, change: Change::Merge }
+    }
+}
+
+/// Reads one file.
+pub(super) fn parse(file: usize, text: &str) -> Result<Node, Problem> {
+    let start = Position { file, line: 1, column: 1 };
+    if text.len() > LARGEST_TEXT_BYTES {
+        return Err(Problem {
+            at: start,
+            message: format!("the file is larger than {} KiB", LARGEST_TEXT_BYTES >> 10),
+        });
+    }
+    let mut tree = Tree { file, anchors: HashMap::new(), stack: Vec::new(), nodes: 0, root: None };
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| Problem {
+            at: Position { file, line: error.marker().line(), column: error.marker().col() + 1 },
+            message: format!("this is not YAML: {}", error.info()),
+        })?;
+        tree.take(event, span)?;
+    }
+    Ok(tree.root.unwrap_or_else(|| Node { kind: Kind::Map(Vec::new()), at: start, change: Change::Merge }))
+}
+
+/// The tree while it grows.
+struct Tree {
+    file: usize,
+    anchors: HashMap<usize, Node>,
+    stack: Vec<Open>,
+    nodes: usize,
+    root: Option<Node>,
+}
+
+/// A collection that has not ended.
+struct Open {
+    node: Node,
+    anchor: usize,
+    /// In a mapping: the key whose value comes next.
+    key: Option<Key>,
+}
+
+impl Tree {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
+        let at = Position { file: self.file, line: span.start.line(), column: span.start.col() + 1 };
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let quoted = style != ScalarStyle::Plain;
+                let kind = Kind::Scalar { text: text.into_owned(), quoted };
+                self.add(Node { kind, at, change: change(tag.as_deref(), at)? }, anchor)
+            }
+            Event::SequenceStart(anchor, tag) => self.open(Kind::List(Vec::new()), at, anchor, tag.as_deref()),
+            Event::MappingStart(anchor, tag) => self.open(Kind::Map(Vec::new()), at, anchor, tag.as_deref()),
+            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            Event::Alias(anchor) => {
+                let Some(node) = self.anchors.get(&anchor).cloned() else {
+                    return Err(Problem { at, message: "an alias stands inside of what it names".to_owned() });
+                };
+                self.count(size(&node), at)?;
+                self.add(Node { at, ..node }, 0)
+            }
+            Event::DocumentStart(_) if self.root.is_some() => {
+                Err(Problem { at, message: "a compose file is one document, and a second one begins here".to_owned() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn count(&mut self, more: usize, at: Position) -> Result<(), Problem> {
+        self.nodes += more;
+        if self.nodes > MOST_NODES {
+            return Err(Problem {
+                at,
+                message: format!("the file has more than {MOST_NODES} values, aliases counted"),
+            });
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, kind: Kind, at: Position, anchor: usize, tag: Option<&Tag>) -> Result<(), Problem> {
+        if self.stack.len() >= DEEPEST {
+            return Err(Problem { at, message: format!("it is nested deeper than {DEEPEST} levels") });
+        }
+        let node = Node { kind, at, change: change(tag, at)? };
+        self.stack.push(Open { node, anchor, key: None });
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Problem> {
+        let Some(Open { mut node, anchor, .. }) = self.stack.pop() else { return Ok(()) };
+        merge_keys(&mut node)?;
+        self.add(node, anchor)
+    }
+
+    fn add(&mut self, node: Node, anchor: usize) -> Result<(), Problem> {
+        self.count(1, node.at)?;
+        if anchor > 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        let Some(open) = self.stack.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        match (&mut open.node.kind, open.key.take()) {
+            (Kind::List(items), _) => items.push(node),
+            (Kind::Map(entries), Some(key)) => {
+                // `<<` may stand twice; every other key once.
+                if key.name != "<<" && entries.iter().any(|(other, _)| other.name == key.name) {
+                    return Err(Problem { at: key.at, message: format!("the key `{}` stands twice", key.name) });
+                }
+                entries.push((key, node));
+            }
+            (Kind::Map(_), None) => match node.kind {
+                Kind::Scalar { text, .. } => open.key = Some(Key { name: text, at: node.at }),
+                _ => return Err(Problem { at: node.at, message: "a key must be a plain word".to_owned() }),
+            },
+            (Kind::Scalar { .. }, _) => {}
+        }
+        Ok(())
+    }
+}
+
+fn change(tag: Option<&Tag>, at: Position) -> Result<Change, Problem> {
+    match tag.map(|tag| (tag.handle.as_str(), tag.suffix.as_str())) {
+        None => Ok(Change::Merge),
+        Some(("!", "reset")) => Ok(Change::Reset),
+        Some(("!", "override")) => Ok(Change::Override),
+        Some((handle, _)) if handle.starts_with("tag:yaml.org") => Ok(Change::Merge),
+        Some((handle, suffix)) => Err(Problem {
+            at,
+            message: format!("the tag `{handle}{suffix}` is not known; `!reset` and `!override` are"),
+        }),
+    }
+}
+
+fn size(node: &Node) -> usize {
+    1 + match &node.kind {
+        Kind::Scalar { .. } => 0,
+        Kind::List(items) => items.iter().map(size).sum(),
+        Kind::Map(entries) => entries.iter().map(|(_, value)| size(value)).sum(),
+    }
+}
+
+/// `<<: *base` and `<<: [*a, *b]`: own keys go before merged ones, earlier
+/// merged ones before later ones (<https://yaml.org/type/merge.html>).
+fn merge_keys(node: &mut Node) -> Result<(), Problem> {
+    let Kind::Map(entries) = &mut node.kind else { return Ok(()) };
+    if !entries.iter().any(|(key, _)| key.name == "<<") {
+        return Ok(());
+    }
+    let (merges, mut own): (Vec<_>, Vec<_>) = entries.drain(..).partition(|(key, _)| key.name == "<<");
+    for (key, value) in merges {
+        let sources = match value.kind {
+            Kind::List(items) => items,
+            _ => vec![value],
+        };
+        for source in sources {
+            let Kind::Map(fields) = source.kind else {
+                return Err(Problem { at: key.at, message: "`<<` takes a mapping or a list of mappings".to_owned() });
+            };
+            for (field, value) in fields {
+                if !own.iter().any(|(other, _)| other.name == field.name) {
+                    own.push((field, value));
+                }
+            }
+        }
+    }
+    *entries = own;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(node: &Node) -> String {
+        match &node.kind {
+            Kind::Scalar { text, .. } => text.clone(),
+            Kind::List(items) => format!("[{}]", items.iter().map(text).collect::<Vec<_>>().join(" ")),
+            Kind::Map(entries) => {
+                let fields: Vec<String> =
+                    entries.iter().map(|(key, value)| format!("{}={}", key.name, text(value))).collect();
+                format!("{{{}}}", fields.join(" "))
+            }
+        }
+    }
+
+    fn check(yaml: &str, expected: &str) {
+        let shown = match parse(0, yaml) {
+            Ok(node) => text(&node),
+            Err(problem) => format!("{}:{}: {}", problem.at.line, problem.at.column, problem.message),
+        };
+        assert_eq!(shown, expected, "{yaml}");
+    }
+
+    #[test]
+    fn scalars_stay_as_written() {
+        check("{a: TRUE, b: 16.80, c: no, d: 08, e: 22:22, f: 0x1F}", "{a=TRUE b=16.80 c=no d=08 e=22:22 f=0x1F}");
+    }
+
+    #[test]
+    fn merges_go_behind_own_keys() {
+        check("a: &a {x: 1, y: 1}\nb: {<<: *a, y: 2}", "{a={x=1 y=1} b={y=2 x=1}}");
+        check("a: &a {x: 1}\nb: &b {x: 2, z: 3}\nc: {<<: [*a, *b]}", "{a={x=1} b={x=2 z=3} c={x=1 z=3}}");
+        check("a: {<<: 1}", "1:5: `<<` takes a mapping or a list of mappings");
+    }
+
+    #[test]
+    fn strangers_are_bounded() {
+        check("a: 1\na: 2", "2:1: the key `a` stands twice");
+        check("--- 1\n--- 2", "2:1: a compose file is one document, and a second one begins here");
+        check(&"[".repeat(100), "1:65: it is nested deeper than 64 levels");
+        let mut laughs = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for (name, of) in ["ba", "cb", "dc", "ed", "fe"].iter().map(|pair| pair.split_at(1)) {
+            laughs.push_str(&format!("{name}: &{name} [{}]\n", vec![format!("*{of}"); 10].join(", ")));
+        }
+        assert!(parse(0, &laughs).unwrap_err().message.contains("more than 100000 values"));
+    }
+
+    #[test]
+    fn unknown_tags_are_refused() {
+        check("a: !reset null", "{a=null}");
+        check("a: !secret x", "1:4: the tag `!secret` is not known; `!reset` and `!override` are");
+    }
+}
