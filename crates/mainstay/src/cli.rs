@@ -1,0 +1,207 @@
+//! The command line, as typed. Nothing here touches the world.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::load::Sources;
+use crate::report::Format;
+
+const EXAMPLES: &str = "\
+Getting started:
+  mainstay up            bring everything up, and say what runs where
+  mainstay status        what runs now
+  mainstay logs -f app   follow what a service writes
+  mainstay down          take it away, and keep the data
+
+When something is wrong:
+  mainstay doctor        look for what is wrong with this machine, this engine and this file
+  mainstay plan          what `up` would do, and why, without doing it";
+
+/// From a compose file to a running, watched environment on the Docker Engine.
+#[derive(Debug, Parser)]
+#[command(name = "mainstay", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+pub(crate) struct Globals {
+    /// A compose file; several are merged in order [default: compose.yaml here or above]
+    #[arg(short, long = "file", global = true, value_name = "FILE", env = "COMPOSE_FILE", value_delimiter = ':')]
+    pub(crate) file: Vec<PathBuf>,
+    /// The project's name, the prefix of all that is made [default: the file's `name`, else its folder's]
+    #[arg(short, long, global = true, value_name = "NAME", env = "COMPOSE_PROJECT_NAME")]
+    pub(crate) project_name: Option<String>,
+    /// The folder that relative paths start from [default: the first file's]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) project_directory: Option<PathBuf>,
+    /// Variables for the compose file [default: .env beside it]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+    /// Services of this profile as well
+    #[arg(long, global = true, value_name = "NAME", env = "COMPOSE_PROFILES", value_delimiter = ',')]
+    pub(crate) profile: Vec<String>,
+    /// For programs: JSON on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+impl Globals {
+    pub(crate) fn sources(&self) -> Sources {
+        Sources {
+            files: self.file.clone(),
+            project_name: self.project_name.clone(),
+            project_dir: self.project_directory.clone(),
+            env_file: self.env_file.clone(),
+            profiles: self.profile.clone(),
+        }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        if self.json { Format::Json } else { Format::Human }
+    }
+}
+
+/// What mainstay does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Bring everything up: images, networks, volumes, secrets, services
+    Up(UpArgs),
+    /// Take everything away, and keep the data
+    Down(DownArgs),
+    /// Show what `up` would do, and why [exit code: 0 nothing, 2 changes, 1 error]
+    Plan(PlanArgs),
+    /// Show what runs
+    Status,
+    /// Show what services write
+    Logs(LogsArgs),
+    /// Run a command in a running container
+    Exec(ExecArgs),
+    /// Show the compose file as it was understood
+    Config(ConfigArgs),
+    /// Look for what is wrong, and say how to mend it [exit code: 0 nothing, 2 something, 1 error]
+    Doctor,
+    /// Print a script that completes commands in your shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// What changes the plan of `up`.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// Build images anew although nothing in them changed (for security updates)
+    #[arg(long)]
+    pub(crate) rebuild: bool,
+    /// Pull images anew
+    #[arg(long)]
+    pub(crate) pull: bool,
+    /// Replace containers although nothing differs
+    #[arg(long)]
+    pub(crate) force_recreate: bool,
+    /// Remove containers of services that the file no longer has
+    #[arg(long)]
+    pub(crate) remove_orphans: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DownArgs {
+    /// Volumes too: all data and generated secrets are lost
+    #[arg(short, long)]
+    pub(crate) volumes: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// Go on with what comes
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// So many of the last lines of each container first
+    #[arg(short = 'n', long, value_name = "LINES")]
+    pub(crate) tail: Option<u32>,
+    /// Nothing older than this, such as `10m` or `2h`
+    #[arg(long, value_name = "AGE", value_parser = parse_age)]
+    pub(crate) since: Option<u64>,
+    /// Each line with its time
+    #[arg(short, long)]
+    pub(crate) timestamps: bool,
+    /// These services only
+    pub(crate) services: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExecArgs {
+    /// Which replica, from 1
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) index: u32,
+    /// As this user
+    #[arg(short, long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// The service
+    pub(crate) service: String,
+    /// The command and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// Only the names of the services
+    #[arg(long)]
+    pub(crate) services: bool,
+    /// Only say whether the file is right
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// An age such as `90s`, `10m`, `2h` or `3d`, in seconds.
+fn parse_age(text: &str) -> Result<u64, String> {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let seconds = match &text[number.len()..] {
+        "s" | "" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        other => return Err(format!("`{other}` is no unit of time; use s, m, h or d")),
+    };
+    let number: u64 = number.parse().map_err(|_| format!("`{text}` is no age such as `10m`"))?;
+    number.checked_mul(seconds).ok_or_else(|| format!("`{text}` is too long ago"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ages_have_units() {
+        assert_eq!(parse_age("90"), Ok(90));
+        assert_eq!(parse_age("2h"), Ok(7200));
+        assert!(parse_age("2w").is_err() && parse_age("h").is_err() && parse_age("99999999999999999d").is_err());
+    }
+}

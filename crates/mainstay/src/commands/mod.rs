@@ -1,0 +1,65 @@
+//! The verbs, a file each.
+
+mod ask;
+mod completions;
+mod config;
+mod doctor;
+mod down;
+mod exec;
+mod logs;
+mod plan;
+mod signals;
+mod status;
+mod up;
+
+use mainstay_plan::plan::Plan;
+use mainstay_plan::stack::Stack;
+
+use crate::cli::{Cli, Globals, Verb};
+use crate::engine::docker::{DockerEngine, Surroundings};
+use crate::error::Result;
+use crate::execute::{Execution, Outcome};
+use crate::exit::ExitStatus;
+use crate::report::{Format, Sink};
+use crate::{load, report};
+
+/// Runs the verb.
+pub(crate) async fn run(cli: Cli) -> Result<ExitStatus> {
+    let globals = &cli.globals;
+    match cli.verb {
+        Verb::Up(args) => up::run(globals, &args).await,
+        Verb::Down(args) => down::run(globals, &args).await,
+        Verb::Plan(args) => plan::run(globals, &args).await,
+        Verb::Status => status::run(globals).await,
+        Verb::Logs(args) => logs::run(globals, &args).await,
+        Verb::Exec(args) => exec::run(globals, &args).await,
+        Verb::Config(args) => config::run(globals, &args),
+        Verb::Doctor => doctor::run(globals).await,
+        Verb::Completions { shell } => Ok(completions::run(shell)),
+    }
+}
+
+async fn connect() -> Result<DockerEngine> {
+    DockerEngine::connect(&Surroundings::from_env()).await
+}
+
+/// The stack with everything that it is made of; warnings go to the terminal.
+fn load_stack(globals: &Globals) -> Result<Stack> {
+    let loaded = load::stack(&globals.sources())?;
+    loaded.warnings.iter().for_each(|warning| report::warning(&warning.to_string()));
+    Ok(loaded.stack)
+}
+
+/// The stack as the file alone gives it, for verbs that only need names.
+fn load_model(globals: &Globals) -> Result<Stack> {
+    Ok(load::model(&globals.sources())?.stack)
+}
+
+/// Carries a plan out, and is stopped by Ctrl-C or SIGTERM.
+async fn carry_out(engine: &DockerEngine, stack: &Stack, plan: &Plan, format: Format) -> Outcome {
+    let sink = Sink::new(plan, format);
+    let execution = Execution { engine, stack, sink: &sink, stop: signals::stop() };
+    let outcome = execution.run(plan).await;
+    sink.end();
+    outcome
+}

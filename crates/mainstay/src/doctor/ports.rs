@@ -1,0 +1,97 @@
+//! Ports of the host that somebody else holds, and who it is.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+
+use mainstay_plan::stack::{Port, Stack};
+
+use super::Finding;
+use crate::engine::Engine as _;
+use crate::engine::docker::DockerEngine;
+use crate::error::Result;
+
+/// The ports of these services that cannot be had.
+pub(super) async fn taken(engine: &DockerEngine, stack: &Stack, services: &[&str]) -> Result<Vec<Finding>> {
+    let holders = engine.port_holders().await?;
+    let is_local = engine.info().await?.is_local;
+    let mut findings = Vec::new();
+    for name in services {
+        let Some(service) = stack.services.get(*name) else { continue };
+        for port in service.run.ports.iter().filter(|port| port.protocol == "tcp") {
+            let Some(published) = port.published else { continue };
+            let holder = match holders.get(&published) {
+                Some(container) => Some(format!("container `{container}`")),
+                None if is_local && !can_bind(port, published) => Some(process_on(published)),
+                None => None,
+            };
+            findings.extend(holder.map(|holder| {
+                Finding::error(
+                    format!("service `{name}`: port {published} of the host is taken by {holder}"),
+                    "stop it, or publish another port (here `MAINSTAY_PORT` in `.env` or the environment)",
+                )
+            }));
+        }
+    }
+    Ok(findings)
+}
+
+fn can_bind(port: &Port, published: u16) -> bool {
+    let ip = port.host_ip.as_deref().and_then(|ip| ip.parse().ok()).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    match TcpListener::bind(SocketAddr::new(ip, published)) {
+        Ok(_) => true,
+        // Not to be allowed to try is no proof that somebody else is there.
+        Err(error) => error.kind() != std::io::ErrorKind::AddrInUse,
+    }
+}
+
+/// The process that listens on a port, as far as this user may see.
+fn process_on(port: u16) -> String {
+    let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|table| std::fs::read_to_string(table).ok())
+        .find_map(|table| listening_inode(&table, port));
+    let owner = inode.and_then(|inode| owner_of(&format!("socket:[{inode}]")));
+    owner.unwrap_or_else(|| "another process".to_owned())
+}
+
+/// The inode of the listening socket on a port: field 1 is the local address in
+/// hex, field 3 the state (0A is LISTEN), field 9 the inode (proc(5)).
+fn listening_inode(table: &str, port: u16) -> Option<u64> {
+    let suffix = format!(":{port:04X}");
+    table.lines().skip(1).find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let listens = fields.get(1)?.ends_with(&suffix) && *fields.get(3)? == "0A";
+        listens.then(|| fields.get(9)?.parse().ok()).flatten()
+    })
+}
+
+fn owner_of(socket: &str) -> Option<String> {
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    processes.map(|process| process.path()).find(|process| holds(process, socket)).and_then(|process| {
+        let name = std::fs::read_to_string(process.join("comm")).ok()?;
+        Some(format!("process {} (`{}`)", process.file_name()?.to_string_lossy(), name.trim()))
+    })
+}
+
+fn holds(process: &Path, socket: &str) -> bool {
+    let Ok(descriptors) = std::fs::read_dir(process.join("fd")) else { return false };
+    descriptors.flatten().any(|fd| std::fs::read_link(fd.path()).is_ok_and(|target| target.as_os_str() == socket))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listening_socket_is_found_with_its_process() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let me = std::process::id();
+        assert!(process_on(port).starts_with(&format!("process {me} (`")), "{}", process_on(port));
+        let asked =
+            Port { host_ip: Some("127.0.0.1".into()), published: Some(port), target: 80, protocol: "tcp".into() };
+        assert!(!can_bind(&asked, port));
+        drop(listener);
+        assert!(can_bind(&asked, port));
+    }
+}
