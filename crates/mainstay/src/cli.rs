@@ -33,7 +33,8 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct Globals {
     /// A compose file; several are merged in order [default: compose.yaml here or above]
-    #[arg(short, long = "file", global = true, value_name = "FILE", env = "COMPOSE_FILE", value_delimiter = ':')]
+    // Before the verb only, as with Docker Compose: `logs -f` follows.
+    #[arg(short, long = "file", value_name = "FILE", env = "COMPOSE_FILE", value_delimiter = ':')]
     pub(crate) file: Vec<PathBuf>,
     /// The project's name, the prefix of all that is made [default: the file's `name`, else its folder's]
     #[arg(short, long, global = true, value_name = "NAME", env = "COMPOSE_PROJECT_NAME")]

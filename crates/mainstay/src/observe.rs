@@ -1,7 +1,7 @@
 //! Reads the engine: all that a plan may depend on, in one look.
 
 use futures_util::future::try_join_all;
-use mainstay_plan::observed::{Health, Observed, State};
+use mainstay_plan::observed::{Health, Observed, ObservedContainer, State};
 use mainstay_plan::stack::Stack;
 
 use crate::engine::Engine;
@@ -14,11 +14,11 @@ use crate::error::Result;
 /// The engine does not answer, or answers with an error.
 pub(crate) async fn observe(engine: &impl Engine, stack: &Stack) -> Result<Observed> {
     let project = stack.project.as_str();
-    let (mut images, networks, volumes, mut containers, foreign_names, store_ready) = tokio::try_join!(
+    let (mut images, networks, volumes, containers, foreign_names, store_ready) = tokio::try_join!(
         engine.images(),
         engine.networks(),
         engine.volumes(),
-        engine.containers(project),
+        containers(engine, project),
         engine.foreign_names(project),
         engine.has_store(project),
     )?;
@@ -29,9 +29,19 @@ pub(crate) async fn observe(engine: &impl Engine, stack: &Stack) -> Result<Obser
             images.insert(image, found);
         }
     }
+    Ok(Observed { images, networks, volumes, containers, foreign_names, store_ready })
+}
+
+/// The project's containers, with their health as it is now.
+///
+/// # Errors
+///
+/// As [`observe`].
+pub(crate) async fn containers(engine: &impl Engine, project: &str) -> Result<Vec<ObservedContainer>> {
+    let mut containers = engine.containers(project).await?;
     let starting = containers.iter_mut().filter(|c| c.state == State::Running && c.health == Health::Starting);
     try_join_all(starting.map(|container| settle(engine, &container.name, &mut container.health))).await?;
-    Ok(Observed { images, networks, volumes, containers, foreign_names, store_ready })
+    Ok(containers)
 }
 
 /// The engine says "starting" until its first probe, which may be half a minute

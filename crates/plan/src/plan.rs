@@ -221,6 +221,13 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// How long it is, for a person: `1 step`, `12 steps`.
+    #[must_use]
+    pub fn length(&self) -> String {
+        let count = self.steps.len();
+        format!("{count} step{}", if count == 1 { "" } else { "s" })
+    }
+
     /// Whether it destroys data, which a person must have agreed to.
     #[must_use]
     pub fn is_destructive(&self) -> bool {
@@ -298,7 +305,7 @@ impl fmt::Display for Plan {
         if self.is_empty() {
             writeln!(f, "{}: nothing to do", self.project)?;
         } else {
-            writeln!(f, "{}: {} steps, {}", self.project, self.steps.len(), self.downtime)?;
+            writeln!(f, "{}: {}, {}", self.project, self.length(), self.downtime)?;
         }
         for (index, planned) in self.steps.iter().enumerate() {
             writeln!(f, "{:>3}. {planned}", index + 1)?;

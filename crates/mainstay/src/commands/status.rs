@@ -40,7 +40,7 @@ pub(super) async fn run(globals: &Globals) -> Result<ExitStatus> {
 
 /// The project's containers as they are now.
 pub(super) async fn observe(engine: &impl Engine, stack: &Stack) -> Result<Vec<Replica>> {
-    let containers = engine.containers(&stack.project).await?;
+    let containers = crate::observe::containers(engine, &stack.project).await?;
     let replicas = containers.into_iter().map(|container| async move {
         let found = engine.inspect_container(&container.name).await?;
         let (ports, since) = found.map(|found| (found.ports, found.started_at)).unwrap_or_default();
@@ -60,7 +60,7 @@ pub(super) async fn observe(engine: &impl Engine, stack: &Stack) -> Result<Vec<R
 fn state(container: &ObservedContainer) -> String {
     match (container.state, container.health) {
         (State::Running, Health::None) => "running".to_owned(),
-        (State::Running, Health::Starting) => "running (health not known yet)".to_owned(),
+        (State::Running, Health::Starting) => "running (not ready)".to_owned(),
         (State::Running, Health::Healthy) => "running (healthy)".to_owned(),
         (State::Running, Health::Unhealthy) => "running (UNHEALTHY)".to_owned(),
         (State::Exited { code: 0 }, _) => "completed".to_owned(),

@@ -65,7 +65,7 @@ fn announce(globals: &Globals, plan: &Plan) {
     }
     plan.warnings.iter().for_each(|warning| report::warning(warning));
     if plan.downtime != Downtime::None {
-        report::talk(&format!("{}: {} steps; {}", plan.project, plan.steps.len(), plan.downtime));
+        report::talk(&format!("{}: {}; {}", plan.project, plan.length(), plan.downtime));
     }
 }
 

@@ -66,8 +66,11 @@ fn listening_inode(table: &str, port: u16) -> Option<u64> {
 }
 
 fn owner_of(socket: &str) -> Option<String> {
-    let processes = std::fs::read_dir("/proc").ok()?.flatten();
-    processes.map(|process| process.path()).find(|process| holds(process, socket)).and_then(|process| {
+    let entries = std::fs::read_dir("/proc").ok()?.flatten();
+    // Only processes have numbers: `self` is nobody's name.
+    let is_process = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| name.parse::<u32>().is_ok());
+    let mut processes = entries.filter(|entry| is_process(&entry.file_name())).map(|entry| entry.path());
+    processes.find(|process| holds(process, socket)).and_then(|process| {
         let name = std::fs::read_to_string(process.join("comm")).ok()?;
         Some(format!("process {} (`{}`)", process.file_name()?.to_string_lossy(), name.trim()))
     })

@@ -1,9 +1,11 @@
 //! Waiting until a container is ready, by probes of our own from the first
 //! moment: the engine's first probe comes one whole interval after the start.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mainstay_plan::observed::{Health, State};
+
+use tokio::time::Instant;
 
 use crate::engine::{Engine, Inspected, Progress};
 use crate::error::{Error, Result};

@@ -63,6 +63,16 @@ impl Sink {
         Self { plan: plan.clone(), renderer: RefCell::new(renderer) }
     }
 
+    /// One that nobody listens to.
+    #[cfg(test)]
+    pub(crate) fn silent(plan: &Plan) -> Self {
+        struct Silent;
+        impl Renderer for Silent {
+            fn event(&mut self, _plan: &Plan, _event: &Event) {}
+        }
+        Self { plan: plan.clone(), renderer: RefCell::new(Box::new(Silent)) }
+    }
+
     pub(crate) fn send(&self, event: &Event) {
         self.renderer.borrow_mut().event(&self.plan, event);
     }

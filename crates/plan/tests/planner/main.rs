@@ -1,0 +1,6 @@
+//! Plans by their text: what a person reads before it runs is what is asserted.
+
+mod down;
+mod support;
+mod swaps;
+mod up;
