@@ -1,0 +1,134 @@
+//! Around every request: its id, one line in the log, the counters, the headers that every answer has, and an answer
+//! when a handler panics. Titles and bodies are never logged.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use uuid::Uuid;
+
+use super::headers;
+use super::problem::Problem;
+use crate::app::App;
+use crate::metrics::Metrics;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Logged when the client left before the answer; no client ever sees it.
+const CLIENT_LEFT: u16 = 499;
+
+/// More of a path than any real one has; what is longer is somebody's nonsense and would only fill the log.
+const LONGEST_LOGGED_PATH_BYTES: usize = 200;
+
+/// The outermost layer.
+pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let mut record = Record::begin(Arc::clone(&app.metrics), &request);
+    let mut response = guarded(next.run(request)).await;
+    headers::add_common(response.headers_mut());
+    if let Ok(id) = HeaderValue::from_str(&record.request_id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    record.status = response.status().as_u16();
+    response
+}
+
+/// Turns a panic into an answer. The panic's own message goes to standard error, by Rust's hook.
+async fn guarded(answering: impl Future<Output = Response>) -> Response {
+    AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!("a handler panicked");
+        let detail = "the request met a defect of the server; the log says more";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
+    })
+}
+
+/// One request, written down when it ends, whichever way.
+struct Record {
+    metrics: Arc<Metrics>,
+    request_id: String,
+    method: &'static str,
+    route: String,
+    path: String,
+    status: u16,
+    begun: Instant,
+}
+
+impl Record {
+    fn begin(metrics: Arc<Metrics>, request: &Request) -> Self {
+        metrics.in_flight.inc();
+        let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
+        let path = request.uri().path();
+        let length = path.floor_char_boundary(LONGEST_LOGGED_PATH_BYTES);
+        Self {
+            metrics,
+            request_id: request_id(request),
+            method: method_name(request.method()),
+            route,
+            path: path[..length].to_owned(),
+            status: CLIENT_LEFT,
+            begun: Instant::now(),
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let duration = self.begun.elapsed();
+        self.metrics.in_flight.dec();
+        self.metrics.answered(self.method, &self.route, self.status, duration);
+        // To a tenth of a millisecond; more digits are noise.
+        let duration_ms = (duration.as_secs_f64() * 10_000.0).round() / 10.0;
+        let Self { request_id, method, path, status, .. } = self;
+        tracing::info!(request_id, method, path, status, duration_ms, "request");
+    }
+}
+
+/// The client's own id when it is fit for a log, else a new one.
+fn request_id(request: &Request) -> String {
+    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_sane = |c: u8| c.is_ascii_alphanumeric() || b"-_.".contains(&c);
+    if (1..=64).contains(&given.len()) && given.bytes().all(is_sane) {
+        given.to_owned()
+    } else {
+        Uuid::new_v4().simple().to_string()
+    }
+}
+
+/// The methods that exist here; whatever else a client invents must not become a series of its own.
+fn method_name(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        "PUT" => "PUT",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_becomes_a_problem() {
+        let response = guarded(async { panic!("on purpose") }).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+    }
+
+    #[test]
+    fn only_a_sane_request_id_is_taken_over() {
+        let id = |value: &str| request_id(&Request::builder().header(REQUEST_ID, value).body(().into()).unwrap());
+        assert_eq!(id("abc-1.2_3"), "abc-1.2_3");
+        for strange in ["a b", "", "\"", &"x".repeat(65)] {
+            assert_eq!(id(strange).len(), 32, "{strange}");
+        }
+    }
+}
