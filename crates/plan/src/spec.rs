@@ -97,7 +97,9 @@ impl ContainerSpec {
     pub fn config_hash(&self) -> String {
         let mut same = self.clone();
         same.number = 0;
-        let json = serde_json::to_vec(&same).unwrap_or_default();
+        // By way of a value, whose keys are sorted: the order of an environment
+        // means nothing, and must not make another container.
+        let json = serde_json::to_value(&same).unwrap_or_default().to_string();
         format!("v{HASH_VERSION}:{}", hex(&Sha256::digest(json)))
     }
 }

@@ -102,9 +102,11 @@ pub(super) fn source(field: &Field<'_>, sort: Sort, input: &Input<'_>) -> Option
         return None;
     }
     let text = |key: &str| entries.get(key).and_then(Field::text);
-    let generated = entries.get("x-mainstay").and_then(generated);
-    let origin = generated
-        .or_else(|| text("file").map(|path| FileOrigin::File(paths::resolve(&path, &input.project_dir))))
+    if let Some(ours) = entries.get("x-mainstay") {
+        return Some(FileSource { origin: generated(ours)?, digest: String::new() });
+    }
+    let origin = text("file")
+        .map(|path| FileOrigin::File(paths::resolve(&path, &input.project_dir)))
         .or_else(|| text("environment").map(FileOrigin::Environment))
         .or_else(|| text("content").map(FileOrigin::Content));
     if origin.is_none() {
@@ -118,9 +120,13 @@ fn generated(field: &Field<'_>) -> Option<FileOrigin> {
     const BYTES: std::ops::RangeInclusive<u32> = 16..=1024;
     field.only(&["generate"]);
     let entries = field.entries()?;
-    let bytes: u32 = entries.get("generate").and_then(Field::number)?;
+    let Some(generate) = entries.get("generate") else {
+        field.error("`generate` is missing: how many random bytes", "such as `x-mainstay: {generate: 32}`");
+        return None;
+    };
+    let bytes: u32 = generate.number()?;
     if !BYTES.contains(&bytes) {
-        field.error(
+        generate.error(
             format!("`generate` takes a number of bytes from {} to {}", BYTES.start(), BYTES.end()),
             "such as `generate: 32`",
         );

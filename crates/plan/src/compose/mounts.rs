@@ -46,6 +46,10 @@ fn absolute(field: &Field<'_>, target: &str) -> Option<()> {
 /// `[SOURCE:]TARGET[:OPTIONS]`.
 fn short(field: &Field<'_>, input: &Input<'_>) -> Option<Mount> {
     let text = field.text()?;
+    if text.contains('\\') {
+        field.error(format!("`{text}` has a Windows path"), "the engine's host is Linux; write a path of it");
+        return None;
+    }
     let parts: Vec<&str> = text.split(':').collect();
     let (source, target, options) = match parts[..] {
         [target] => (None, target, ""),

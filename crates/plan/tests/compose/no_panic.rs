@@ -1,0 +1,49 @@
+//! No input panics: not bytes at random, and not a good file with something broken in it.
+
+use proptest::prelude::*;
+
+use crate::support::Case;
+
+const GOOD: &str = include_str!("../../../../compose.yaml");
+
+proptest! {
+    #[test]
+    fn any_text(text in any::<String>()) {
+        let _ = Case::new(&text).load();
+    }
+
+    #[test]
+    fn yaml_like_text(text in r#"([a-z]{1,8}: ?|- |  |\n|[{}\[\]&*!"'$#|>,:]|<<: |\$\{[A-Z]?[:?+-]{0,2}|[0-9]{1,6}|services:\n){0,60}"#) {
+        let _ = Case::new(&text).load();
+    }
+
+    #[test]
+    fn our_own_file_with_a_piece_cut_out(from in 0..GOOD.len(), length in 0_usize..200) {
+        let to = (from + length).min(GOOD.len());
+        if let (Some(head), Some(tail)) = (GOOD.get(..from), GOOD.get(to..)) {
+            let _ = Case::new(&format!("{head}{tail}")).load();
+        }
+    }
+
+    #[test]
+    fn our_own_file_with_a_piece_put_in(at in 0..GOOD.len(), piece in any::<String>()) {
+        if let (Some(head), Some(tail)) = (GOOD.get(..at), GOOD.get(at..)) {
+            let _ = Case::new(&format!("{head}{piece}{tail}")).load();
+        }
+    }
+
+    #[test]
+    fn any_value_at_any_key(key in "(ports|volumes|environment|healthcheck|deploy|secrets|networks|depends_on|build|command|ulimits|logging|env_file|restart|cpus|mem_limit|tmpfs|user)", value in any::<String>()) {
+        let quoted = serde_json::to_string(&value).unwrap();
+        for form in [quoted.clone(), format!("[{quoted}]"), format!("{{{quoted}: {quoted}}}")] {
+            let _ = Case::new(&format!("services: {{a: {{image: i, {key}: {form}}}}}")).load();
+        }
+    }
+}
+
+#[test]
+fn our_own_file_is_right() {
+    let loaded = Case::new(GOOD).load().unwrap();
+    assert_eq!(loaded.warnings, []);
+    assert_eq!(loaded.stack.project, "mainstay");
+}
