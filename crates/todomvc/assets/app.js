@@ -27,6 +27,7 @@ const view = new View({
   remove: (id) => sync.remove(id),
   toggleAll: (completed) => sync.changeAll(completed),
   clearCompleted: () => sync.removeCompleted(),
+  edited: show,
 });
 
 /** A random UUID, also where the browser gives one only to pages with TLS. */

@@ -11,8 +11,10 @@ export class Sync {
   #store;
   #changed;
   #tell;
-  /** @type {{send: () => Promise<unknown>, settle: () => void}[]} */
+  /** @type {{ids: string[], send: () => Promise<void>}[]} */
   #queue = [];
+  /** Todos that the stream told of since our last request went out. */
+  #heard = new Set();
   #sending = false;
   #tag;
   #refetching;
@@ -41,33 +43,50 @@ export class Sync {
 
   create(todo) {
     this.#store.add(todo);
-    this.#enqueue([todo.id], () => api.create(todo));
+    this.#enqueue([todo.id], async () => this.#answered(await api.create(todo)));
   }
 
   change(id, fields) {
     this.#store.change(id, fields);
-    this.#enqueue([id], () => api.change(id, fields));
+    this.#enqueue([id], async () => this.#answered(await api.change(id, fields)));
   }
 
   remove(id) {
     this.#store.drop(id);
-    this.#enqueue([id], () => api.remove(id));
+    this.#enqueue([id], async () => {
+      await api.remove(id);
+      this.#store.remove([id]);
+    });
   }
 
   changeAll(completed) {
     const ids = this.#store.list().filter((todo) => todo.completed !== completed).map((todo) => todo.id);
     for (const id of ids) this.#store.change(id, { completed });
-    this.#enqueue(ids, () => api.changeAll(completed));
+    this.#enqueue(ids, async () => {
+      await api.changeAll(completed);
+      await this.refetch();
+    });
   }
 
   removeCompleted() {
     const ids = this.#store.list().filter((todo) => todo.completed).map((todo) => todo.id);
     for (const id of ids) this.#store.drop(id);
-    this.#enqueue(ids, () => api.removeCompleted());
+    this.#enqueue(ids, async () => {
+      await api.removeCompleted();
+      this.#store.remove(ids);
+    });
+  }
+
+  /**
+   * Takes the answer to a write. What the stream said meanwhile is as new or
+   * newer, since it comes in the order of the commits.
+   */
+  #answered(todo) {
+    if (!this.#heard.has(todo.id)) this.#store.put(todo);
   }
 
   #enqueue(ids, send) {
-    this.#queue.push({ send, ids });
+    this.#queue.push({ ids, send });
     this.#changed();
     this.#drain();
   }
@@ -77,7 +96,8 @@ export class Sync {
     this.#sending = true;
     let pause = FIRST_PAUSE_MS;
     while (this.#queue.length > 0) {
-      const [{ send, ids }] = this.#queue;
+      const [{ ids, send }] = this.#queue;
+      this.#heard.clear();
       try {
         await send();
         pause = FIRST_PAUSE_MS;
@@ -89,11 +109,12 @@ export class Sync {
           pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
           continue;
         }
+        // The server's word counts from here on, so it must be heard first.
+        this.#tag = undefined;
+        await this.refetch();
         this.#tell(failure.message, true);
       }
       this.#queue.shift();
-      // The server's word counts from here on, so it must be heard first.
-      await this.refetch();
       for (const id of ids) this.#store.settle(id);
       this.#changed();
     }
@@ -147,8 +168,10 @@ export class Sync {
   #take(change) {
     // The list is no longer the one that our tag stands for.
     this.#tag = undefined;
-    if (change.type === "put") this.#store.put(change.todo);
-    else if (change.type === "delete") this.#store.remove(change.ids);
+    if (change.type === "put") {
+      this.#heard.add(change.todo.id);
+      this.#store.put(change.todo);
+    } else if (change.type === "delete") this.#store.remove(change.ids);
     else this.refetch();
     this.#changed();
   }

@@ -13,7 +13,8 @@ export class View {
   /**
    * @param {{add: (title: string) => void, toggle: (id: string, completed: boolean) => void,
    *          rename: (id: string, title: string) => void, remove: (id: string) => void,
-   *          toggleAll: (completed: boolean) => void, clearCompleted: () => void}} actions
+   *          toggleAll: (completed: boolean) => void, clearCompleted: () => void,
+   *          edited: () => void}} actions `edited`: an edit ended; what waited for it may be shown.
    */
   constructor(actions) {
     this.#actions = actions;
@@ -126,6 +127,7 @@ export class View {
       item.querySelector("label")?.focus();
     } else if (event.target.matches(".edit") && event.key === "Escape") {
       endEdit(item);
+      this.#actions.edited();
       item.querySelector("label")?.focus();
     }
   }
@@ -141,6 +143,7 @@ export class View {
     endEdit(item);
     if (!title) this.#actions.remove(item.dataset.id);
     else if (title !== before) this.#actions.rename(item.dataset.id, title);
+    else this.#actions.edited();
   }
 }
 

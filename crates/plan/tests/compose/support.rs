@@ -59,7 +59,7 @@ impl Case {
             Ok(loaded) => loaded,
             Err(complaints) => return complaints,
         };
-        let value = serde_json::to_value(&loaded.stack).unwrap();
+        let value = serde_json::to_value(&loaded.stack).expect("a stack is JSON");
         let found = value.pointer(pointer).map_or_else(|| "(not set)".to_owned(), ToString::to_string);
         let warnings: String = loaded.warnings.iter().map(|warning| format!("\nwarning: {warning}")).collect();
         found + &warnings
