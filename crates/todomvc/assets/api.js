@@ -1,89 +1,96 @@
-// The server's API. An answer is a value; a failure is `Unreachable` when trying again may help, else `Refused`.
+// The server's API. What comes back is a value, or a `Failure` that knows whether to try again.
 
 // The server gives up after ten seconds, and the load balancer may hold a request while there is no server.
 const TIMEOUT_MS = 30_000;
 
 // Timeout, too early, too many requests, bad gateway, unavailable, gateway timeout: none of them says that the request
-// is wrong.
+// itself is wrong.
 const PASSING = new Set([408, 425, 429, 502, 503, 504]);
 
-/** The request did not get through, or the server cannot answer now. */
-export class Unreachable extends Error {
-  constructor(message, retryAfterMs = 0) {
-    super(message);
-    this.retryAfterMs = retryAfterMs;
-  }
-}
-
-/** The server answered that it will not do this. */
-export class Refused extends Error {
+/** A request that was not done. Its message is for the person. */
+export class Failure extends Error {
   constructor(message, status) {
     super(message);
     this.status = status;
+    /** Whether the same request may succeed later. Without a status it never reached the server. */
+    this.again = status === undefined || PASSING.has(status);
   }
 }
 
-/** The list and its revision; nothing when the list is at the known revision still. */
-export async function list(knownRevision) {
-  const headers = knownRevision ? { "If-None-Match": knownRevision } : {};
-  const response = await request("GET", "/todos", { headers });
-  if (response.status === 304) return null;
-  return { todos: await body(response), revision: response.headers.get("ETag") };
+/** The list and its tag; nothing when it has the known tag still. */
+export async function fetchAll(knownTag) {
+  const response = await request("GET", "/todos", { headers: knownTag ? { "If-None-Match": knownTag } : {} });
+  if (response.status === 304) return undefined;
+  return { todos: await json(response), tag: response.headers.get("ETag") ?? undefined };
 }
 
+/** Makes a todo, and gives it back as the server has it. */
 export async function create(todo) {
-  return body(await request("POST", "/todos", { json: todo }));
+  try {
+    return await json(await request("POST", "/todos", { body: todo }));
+  } catch (failure) {
+    // Ids are random, so the one that is there is ours: the answer was lost, and somebody has changed it since.
+    if (failure.status !== 409) throw failure;
+    return json(await request("GET", `/todos/${todo.id}`));
+  }
 }
 
+/** Changes some fields of a todo, and gives it back as the server has it. */
 export async function change(id, fields) {
-  return body(await request("PATCH", `/todos/${id}`, { json: fields }));
+  return json(await request("PATCH", `/todos/${id}`, { body: fields }));
 }
 
+/** Deletes a todo. One that is gone already is as good. */
 export async function remove(id) {
-  await request("DELETE", `/todos/${id}`);
+  try {
+    await request("DELETE", `/todos/${id}`);
+  } catch (failure) {
+    if (failure.status !== 404) throw failure;
+  }
 }
 
-export async function changeAll(fields) {
-  await request("PATCH", "/todos", { json: fields });
+/** Completes every todo, or none. */
+export async function changeAll(completed) {
+  await request("PATCH", "/todos", { body: { completed } });
 }
 
+/** Deletes the completed todos. */
 export async function removeCompleted() {
   await request("DELETE", "/todos?completed=true");
 }
 
-async function request(method, path, { headers = {}, json } = {}) {
+async function request(method, path, { headers = {}, body } = {}) {
   const options = { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" };
-  // A change that is on its way arrives even when the page is closed meanwhile.
+  // A write that is on its way arrives even when the page is closed meanwhile.
   if (method !== "GET") options.keepalive = true;
-  if (json !== undefined) {
+  if (body !== undefined) {
     headers["Content-Type"] = "application/json";
-    options.body = JSON.stringify(json);
+    options.body = JSON.stringify(body);
   }
   let response;
   try {
     response = await fetch(path, options);
-  } catch (error) {
-    throw new Unreachable(error.message);
+  } catch {
+    throw new Failure("The server cannot be reached.");
   }
   if (response.ok || response.status === 304) return response;
-  const detail = await problem(response);
-  if (!PASSING.has(response.status)) throw new Refused(detail, response.status);
-  throw new Unreachable(detail, 1000 * (Number(response.headers.get("Retry-After")) || 0));
+  throw new Failure(await message(response), response.status);
 }
 
 /** An answer that breaks off has not been heard. */
-async function body(response) {
+async function json(response) {
   try {
     return await response.json();
-  } catch (error) {
-    throw new Unreachable(error.message);
+  } catch {
+    throw new Failure("The server's answer broke off.");
   }
 }
 
-async function problem(response) {
+async function message(response) {
+  if (PASSING.has(response.status)) return "The server cannot answer now.";
   try {
-    return (await response.json()).detail ?? response.statusText;
+    return `Not saved: ${(await response.json()).detail}.`;
   } catch {
-    return `${response.status} ${response.statusText}`;
+    return `Not saved: the server answered ${response.status}.`;
   }
 }

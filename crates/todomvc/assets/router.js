@@ -1,22 +1,14 @@
-// The part of the list that the address asks for: `#/`, `#/active` or `#/completed`.
+// The part of the list that the address asks for: `all`, `active` or `completed`.
 
-const FILTERS = {
-  "#/": () => true,
-  "#/active": (todo) => !todo.completed,
-  "#/completed": (todo) => todo.completed,
-};
+const FILTERS = new Map([
+  ["#/", "all"],
+  ["#/active", "active"],
+  ["#/completed", "completed"],
+]);
 
-/** The filter's address. One that nobody knows means all. */
-export function route() {
-  return location.hash in FILTERS ? location.hash : "#/";
-}
-
-/** Whether a filter shows a todo. */
-export function shows(filter, todo) {
-  return FILTERS[filter](todo);
-}
-
-/** Calls back whenever the address asks for another part. */
+/** Calls with the filter of the address, now and whenever it changes. An address that nobody knows means all. */
 export function onRoute(callback) {
-  addEventListener("hashchange", () => callback(route()));
+  const tell = () => callback(FILTERS.get(location.hash) ?? "all");
+  addEventListener("hashchange", tell);
+  tell();
 }
