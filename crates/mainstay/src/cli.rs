@@ -76,6 +76,8 @@ pub(crate) enum Verb {
     Up(UpArgs),
     /// Take everything away, and keep the data
     Down(DownArgs),
+    /// Pull and build the images, and touch nothing else
+    Build(BuildArgs),
     /// Show what `up` would do, and why [exit code: 0 nothing, 2 changes, 1 error]
     Plan(PlanArgs),
     /// Show what runs
@@ -110,6 +112,16 @@ pub(crate) struct PlanArgs {
     /// Remove containers of services that the file no longer has
     #[arg(long)]
     pub(crate) remove_orphans: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// Build images anew although nothing in them changed (for security updates)
+    #[arg(long)]
+    pub(crate) rebuild: bool,
+    /// Pull images anew
+    #[arg(long)]
+    pub(crate) pull: bool,
 }
 
 #[derive(Debug, Args)]

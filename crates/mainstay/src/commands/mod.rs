@@ -1,6 +1,7 @@
 //! The verbs, a file each.
 
 mod ask;
+mod build;
 mod completions;
 mod config;
 mod doctor;
@@ -28,6 +29,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitStatus> {
     let globals = &cli.globals;
     match cli.verb {
         Verb::Up(args) => up::run(globals, &args).await,
+        Verb::Build(args) => build::run(globals, &args).await,
         Verb::Down(args) => down::run(globals, &args).await,
         Verb::Plan(args) => plan::run(globals, &args).await,
         Verb::Status => status::run(globals).await,

@@ -50,6 +50,17 @@ impl PlanError {
     }
 }
 
+/// The plan that makes the engine have the images, and touches nothing else.
+///
+/// # Errors
+///
+/// An image can neither be pulled nor built.
+pub fn plan_images(stack: &Stack, observed: &Observed, options: &UpOptions) -> Result<Plan, PlanError> {
+    let mut draft = draft::Draft::new(&stack.project);
+    images::plan(&mut draft, stack, observed, options)?;
+    Ok(draft.finish())
+}
+
 /// The plan that makes the engine have what the stack asks for.
 ///
 /// # Errors
