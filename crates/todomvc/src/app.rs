@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::config::Config;
 use crate::database::Database;
@@ -53,7 +54,7 @@ impl App {
     /// Runs a write to its end, also when the client leaves and nobody waits for the result any more: half of what a
     /// write does must not depend on a closed browser.
     pub(crate) async fn sheltered<T: Send + 'static>(&self, write: impl Future<Output = T> + Send + 'static) -> T {
-        match self.writes.spawn(write).await {
+        match self.writes.spawn(write.in_current_span()).await {
             Ok(result) => result,
             // Nobody cancels these tasks, so it panicked; the request's own guard turns that into an answer.
             Err(error) => std::panic::resume_unwind(error.into_panic()),

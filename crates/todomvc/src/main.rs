@@ -57,8 +57,14 @@ struct Failed {
 }
 
 impl Failed {
-    fn new(message: impl ToString) -> Self {
-        Self { message: message.to_string(), code: 1 }
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 1 }
+    }
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self::new(error.to_string())
     }
 }
 
@@ -74,13 +80,12 @@ fn serve() -> Result<(), Failed> {
         .json()
         .flatten_event(true)
         .with_target(false)
-        .with_current_span(false)
         .with_span_list(false)
         .with_max_level(config.log.level)
         .init();
     runtime()?.block_on(async {
         let listen = config.http.listen;
-        let stop = stop_signal().map_err(Failed::new)?;
+        let stop = stop_signal()?;
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|error| Failed::new(format!("`{listen}` cannot be listened on: {error}")))?;
@@ -95,7 +100,7 @@ fn migrate(wait: Duration) -> Result<(), Failed> {
     let say = |line: String| {
         let _ = writeln!(io::stdout(), "{line}");
     };
-    runtime()?.block_on(migrate::run(&config, wait, say)).map_err(Failed::new)
+    runtime()?.block_on(migrate::run(&config, wait, say)).map_err(|error| Failed::new(error.to_string()))
 }
 
 fn healthcheck() -> Result<(), Failed> {
@@ -106,8 +111,8 @@ fn healthcheck() -> Result<(), Failed> {
 }
 
 /// One thread: a replica is one core's worth, and a single thread costs a fifth less than several that share work.
-fn runtime() -> Result<Runtime, Failed> {
-    Builder::new_current_thread().enable_all().build().map_err(Failed::new)
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }
 
 /// Completes at the first SIGTERM or SIGINT. As PID 1 the process has no default action for either.

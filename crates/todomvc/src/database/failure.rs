@@ -63,7 +63,7 @@ fn is_passing(code: &SqlState) -> bool {
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {
-    error.source().is_some_and(|source| source.is::<io::Error>())
+    error.source().is_some_and(<dyn std::error::Error>::is::<io::Error>)
 }
 
 /// The error with its cause: the library's own text is only `db error`.

@@ -41,9 +41,9 @@ impl Lane {
 
     /// Gives up a connection that failed though it is not closed: a server that is no primary any more, or one that
     /// does not answer.
-    pub(super) async fn discard(&self, failed: &Arc<Link>) {
-        for place in &self.places {
-            let mut place = place.lock().await;
+    pub(super) fn discard(&self, failed: &Arc<Link>) {
+        // A place that is taken is being opened anew and has nothing to discard.
+        for mut place in self.places.iter().filter_map(|place| place.try_lock().ok()) {
             if place.as_ref().is_some_and(|link| Arc::ptr_eq(link, failed)) {
                 *place = None;
             }

@@ -131,13 +131,13 @@ where
         Ok(Err(error)) => {
             let attempt = Attempt::from(error);
             if matches!(attempt, Attempt::Lost(_)) {
-                lane.discard(&link).await;
+                lane.discard(&link);
             }
             Err(attempt)
         }
         Err(_) => {
             // Later requests must not queue behind a statement that does not end.
-            lane.discard(&link).await;
+            lane.discard(&link);
             Err(Attempt::Final(Failure::TooSlow))
         }
     }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::problem::Problem;
 use crate::app::App;
 use crate::todos::input::parse_id;
+use crate::todos::store::Written;
 
 /// A request without its body.
 #[derive(Debug)]
@@ -46,6 +47,15 @@ impl Call {
     /// The answer when the id names nothing.
     pub(crate) fn not_found(&self) -> Problem {
         Problem::not_found(self.uri.path())
+    }
+
+    /// The result of a write, or the problem that it met.
+    pub(crate) fn outcome<T>(&self, written: Written<T>) -> Result<T, Problem> {
+        match written {
+            Written::Done(result) => Ok(result),
+            Written::Missing => Err(self.not_found()),
+            Written::PreconditionFailed => Err(Problem::precondition_failed()),
+        }
     }
 }
 

@@ -64,25 +64,25 @@ fn unquoted(tag: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn headers(name: HeaderName, values: &[&'static str]) -> HeaderMap {
+    fn headers(name: &HeaderName, values: &[&'static str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
     }
 
     #[test]
     fn expected_tags_are_strong_ones() {
         assert_eq!(if_match(&HeaderMap::new()), None);
-        assert_eq!(if_match(&headers(header::IF_MATCH, &["*"])), None);
-        let several = headers(header::IF_MATCH, &["\"a\", W/\"b\"", "\"c\""]);
+        assert_eq!(if_match(&headers(&header::IF_MATCH, &["*"])), None);
+        let several = headers(&header::IF_MATCH, &["\"a\", W/\"b\"", "\"c\""]);
         assert_eq!(if_match(&several), Some(vec!["a".into(), "c".into()]));
-        assert_eq!(if_match(&headers(header::IF_MATCH, &["nonsense"])), Some(vec![]));
-        assert_eq!(if_match_stamps(&headers(header::IF_MATCH, &["\"ffffffffffffffff\", \"x\""])), Some(vec![-1]));
+        assert_eq!(if_match(&headers(&header::IF_MATCH, &["nonsense"])), Some(vec![]));
+        assert_eq!(if_match_stamps(&headers(&header::IF_MATCH, &["\"ffffffffffffffff\", \"x\""])), Some(vec![-1]));
     }
 
     #[test]
     fn known_tags_may_be_weak() {
         for value in ["\"a\"", "W/\"a\"", "\"b\", \"a\"", "*"] {
-            assert!(is_known(&headers(header::IF_NONE_MATCH, &[value]), "a"), "{value}");
+            assert!(is_known(&headers(&header::IF_NONE_MATCH, &[value]), "a"), "{value}");
         }
-        assert!(!is_known(&headers(header::IF_NONE_MATCH, &["\"b\"", "a"]), "a"));
+        assert!(!is_known(&headers(&header::IF_NONE_MATCH, &["\"b\"", "a"]), "a"));
     }
 }

@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::{body, conditional, json};
 use crate::app::App;
 use crate::todos::input::ChangeDocument;
-use crate::todos::store::{self, Written};
+use crate::todos::store;
 use crate::todos::todo::Stored;
 
 /// GET: the todo.
@@ -33,11 +33,8 @@ pub(crate) async fn change(State(app): State<Arc<App>>, call: Call, body: Body) 
     let (expected, deadline) = (conditional::if_match_stamps(&call.headers), call.deadline);
     let shared = Arc::clone(&app);
     let write = async move { store::update(&shared.database, deadline, id, change, expected).await };
-    match app.sheltered(write).await? {
-        Written::Done(stored) => Ok(answer(StatusCode::OK, &stored, &call.base)),
-        Written::Missing => Err(call.not_found()),
-        Written::PreconditionFailed => Err(Problem::precondition_failed()),
-    }
+    let stored = call.outcome(app.sheltered(write).await?)?;
+    Ok(answer(StatusCode::OK, &stored, &call.base))
 }
 
 /// DELETE: the todo is gone.
@@ -46,11 +43,8 @@ pub(crate) async fn delete(State(app): State<Arc<App>>, call: Call) -> Result<Re
     let (expected, deadline) = (conditional::if_match_stamps(&call.headers), call.deadline);
     let shared = Arc::clone(&app);
     let write = async move { store::delete(&shared.database, deadline, id, expected).await };
-    match app.sheltered(write).await? {
-        Written::Done(()) => Ok(StatusCode::NO_CONTENT.into_response()),
-        Written::Missing => Err(call.not_found()),
-        Written::PreconditionFailed => Err(Problem::precondition_failed()),
-    }
+    call.outcome(app.sheltered(write).await?)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// An answer that is one todo.

@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::{body, conditional, item, json};
 use crate::app::App;
 use crate::todos::input::{ChangeAllDocument, NewTodoDocument};
-use crate::todos::store::{self, Made, Written};
+use crate::todos::store::{self, Made};
 use crate::todos::todo::list_json;
 
 /// Longer keys are a mistake; the usual one is a UUID.
@@ -58,7 +58,7 @@ pub(crate) async fn change_all(State(app): State<Arc<App>>, call: Call, body: Bo
     let (expected, deadline) = (conditional::if_match(&call.headers), call.deadline);
     let shared = Arc::clone(&app);
     let write = async move { store::complete_all(&shared.database, deadline, document.completed, expected).await };
-    done(app.sheltered(write).await?, &call)?;
+    call.outcome(app.sheltered(write).await?)?;
     all(&app, &call).await
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn delete_all(State(app): State<Arc<App>>, call: Call) -> Resul
     let (expected, deadline) = (conditional::if_match(&call.headers), call.deadline);
     let shared = Arc::clone(&app);
     let write = async move { store::delete_all(&shared.database, deadline, only_completed, expected).await };
-    done(app.sheltered(write).await?, &call)?;
+    call.outcome(app.sheltered(write).await?)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -88,14 +88,6 @@ async fn all(app: &App, call: &Call) -> Result<Response, Problem> {
     let mut response = json(StatusCode::OK, body);
     response.headers_mut().extend([(header::ETAG, conditional::etag(&revision)), conditional::no_cache()]);
     Ok(response)
-}
-
-fn done(written: Written<()>, call: &Call) -> Result<(), Problem> {
-    match written {
-        Written::Done(()) => Ok(()),
-        Written::Missing => Err(call.not_found()),
-        Written::PreconditionFailed => Err(Problem::precondition_failed()),
-    }
 }
 
 fn idempotency_key(call: &Call) -> Result<Option<Vec<u8>>, Problem> {

@@ -10,6 +10,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::headers;
@@ -28,7 +29,9 @@ const LONGEST_LOGGED_PATH_BYTES: usize = 200;
 /// The outermost layer.
 pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let mut record = Record::begin(Arc::clone(&app.metrics), &request);
-    let mut response = guarded(next.run(request)).await;
+    // Whatever is logged on the way can be found by the id. An error's span, because others are off at higher levels.
+    let span = tracing::error_span!("request", request_id = record.request_id);
+    let mut response = guarded(next.run(request)).instrument(span).await;
     headers::add_common(response.headers_mut());
     if let Ok(id) = HeaderValue::from_str(&record.request_id) {
         response.headers_mut().insert(REQUEST_ID, id);

@@ -22,7 +22,7 @@ const FIND: &str = r#"SELECT id, title, completed, "order", stamp FROM todo WHER
 /// row version that was inserted and never updated.
 const INSERT: &str = r#"
     INSERT INTO todo (id, title, completed, "order")
-    VALUES ($1, $2, $3, coalesce($4, (SELECT least(max("order"), 9223372036854775806) + 1 FROM todo), 1))
+    VALUES ($1, $2, $3, coalesce($4, (SELECT least(coalesce(max("order"), 0), 9223372036854775806) + 1 FROM todo)))
     ON CONFLICT (id) DO UPDATE SET title = todo.title
     RETURNING id, title, completed, "order", stamp, xmax = 0"#;
 
