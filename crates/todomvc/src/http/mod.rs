@@ -7,6 +7,7 @@ mod call;
 mod conditional;
 mod events;
 mod headers;
+mod identity;
 mod item;
 mod list;
 mod observe;

@@ -1,4 +1,4 @@
-//! Around every request: its id, one line in the log, the counters, the headers that every answer has, and an answer
+//! Around every request: one line in the log, the counters, the headers that every answer has, and an answer
 //! when a handler panics. Titles and bodies are never logged.
 
 use std::panic::AssertUnwindSafe;
@@ -6,19 +6,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tracing::Instrument;
-use uuid::Uuid;
 
 use super::headers;
+use super::identity::{REQUEST_ID, request_id, trace_id};
 use super::problem::Problem;
 use crate::app::App;
 use crate::metrics::Metrics;
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Logged when the client left before the answer; no client ever sees it.
 const CLIENT_LEFT: u16 = 499;
@@ -53,6 +51,7 @@ async fn guarded(answering: impl Future<Output = Response>) -> Response {
 struct Record {
     metrics: Arc<Metrics>,
     request_id: String,
+    trace_id: Option<String>,
     method: &'static str,
     route: String,
     path: String,
@@ -68,7 +67,8 @@ impl Record {
         let length = path.floor_char_boundary(LONGEST_LOGGED_PATH_BYTES);
         Self {
             metrics,
-            request_id: request_id(request),
+            request_id: request_id(request.headers()),
+            trace_id: trace_id(request.headers()),
             method: method_name(request.method()),
             route,
             path: path[..length].to_owned(),
@@ -85,19 +85,9 @@ impl Drop for Record {
         self.metrics.answered(self.method, &self.route, self.status, duration);
         // To a tenth of a millisecond; more digits are noise.
         let duration_ms = (duration.as_secs_f64() * 10_000.0).round() / 10.0;
-        let Self { request_id, method, path, status, .. } = self;
-        tracing::info!(request_id, method, path, status, duration_ms, "request");
-    }
-}
-
-/// The client's own id when it is fit for a log, else a new one.
-fn request_id(request: &Request) -> String {
-    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let is_sane = |c: u8| c.is_ascii_alphanumeric() || b"-_.".contains(&c);
-    if (1..=64).contains(&given.len()) && given.bytes().all(is_sane) {
-        given.to_owned()
-    } else {
-        Uuid::new_v4().simple().to_string()
+        let Self { request_id, trace_id, method, path, status, .. } = self;
+        // Without a trace the field is left out.
+        tracing::info!(request_id, trace_id, method, path, status, duration_ms, "request");
     }
 }
 
@@ -124,14 +114,5 @@ mod tests {
         let response = guarded(async { panic!("on purpose") }).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()["content-type"], "application/problem+json");
-    }
-
-    #[test]
-    fn only_a_sane_request_id_is_taken_over() {
-        let id = |value: &str| request_id(&Request::builder().header(REQUEST_ID, value).body(().into()).unwrap());
-        assert_eq!(id("abc-1.2_3"), "abc-1.2_3");
-        for strange in ["a b", "", "\"", &"x".repeat(65)] {
-            assert_eq!(id(strange).len(), 32, "{strange}");
-        }
     }
 }

@@ -51,16 +51,25 @@ fn it_serves_tells_its_health_logs_requests_and_stops_on_sigterm() {
     assert_eq!(line(&first)["message"], "listening");
     let healthy = run(&["healthcheck"], &[("LISTEN", &listen)]);
     assert_eq!((healthy.status.code(), text(&healthy.stdout).as_str()), (Some(0), "ready\n"));
+    let mut traced = TcpStream::connect(&listen).unwrap();
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let head = format!(
+        "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntraceparent: 00-{trace}-00f067aa0ba902b7-01\r\n\r\n"
+    );
+    traced.write_all(head.as_bytes()).unwrap();
+    traced.read_to_string(&mut String::new()).unwrap();
 
     let pid = serving.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert_eq!(serving.wait().unwrap().code(), Some(0));
     let mut rest = String::new();
     log.read_to_string(&mut rest).unwrap();
-    let request = rest.lines().map(line).find(|line| line["message"] == "request").unwrap();
+    let requests: Vec<Value> = rest.lines().map(line).filter(|line| line["message"] == "request").collect();
+    let [request, traced] = &requests[..] else { panic!("{rest}") };
     assert_eq!((&request["method"], &request["path"]), (&"GET".into(), &"/readyz".into()));
     assert_eq!(request["status"], 200);
     assert!(request["duration_ms"].is_number() && request["request_id"].is_string(), "{request}");
+    assert_eq!((&request["trace_id"], &traced["trace_id"]), (&Value::Null, &trace.into()));
 }
 
 #[test]
