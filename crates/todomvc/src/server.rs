@@ -2,6 +2,7 @@
 //! signal to stop come from outside, so that tests choose both.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,19 +38,25 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 /// When the process has no descriptor left for a connection, others have to end first.
 const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
 
-/// Serves until `stop` completes, and after that for as long as requests are in flight, at most the grace.
+/// Serves until `stop` completes, then for the delay as one who is leaving, and after that for as long as requests are
+/// in flight, at most the grace.
 pub async fn serve(listener: TcpListener, config: &Config, stop: impl Future<Output = ()>) {
     let stopping = CancellationToken::new();
     let app = App::new(config, stopping.clone());
     let listening = listener::listen(Arc::clone(&app.database), app.feed.clone(), stopping.clone());
     tokio::spawn(listening);
     let connections = GracefulShutdown::new();
-    tokio::select! {
-        () = stop => {}
-        () = accept(&listener, &app, &connections) => {}
+    {
+        let mut accepting = pin!(accept(&listener, &app, &connections));
+        tokio::select! {
+            () = stop => {}
+            () = &mut accepting => {}
+        }
+        tracing::info!("stopping");
+        stopping.cancel();
+        // It never ends by itself, so what ends it is the delay.
+        let _ = timeout(config.http.shutdown_delay, accepting).await;
     }
-    tracing::info!("stopping");
-    stopping.cancel();
     drop(listener);
     let finished = timeout(config.http.shutdown_grace, async {
         connections.shutdown().await;

@@ -1,6 +1,8 @@
-//! How the application is reached: `LISTEN`, `PUBLIC_URL`, `REQUEST_DEADLINE_SECONDS`, `SHUTDOWN_GRACE_SECONDS`.
+//! How the application is reached: `LISTEN`, `PUBLIC_URL`, `REQUEST_DEADLINE_SECONDS`, `SHUTDOWN_DELAY_SECONDS`,
+//! `SHUTDOWN_GRACE_SECONDS`.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::{ConfigError, Lookup, parsed};
@@ -14,7 +16,10 @@ pub struct HttpConfig {
     pub public_url: Option<String>,
     /// `REQUEST_DEADLINE_SECONDS`: a request waits this long for its body and for a database that is away.
     pub request_deadline: Duration,
-    /// `SHUTDOWN_GRACE_SECONDS`: after SIGTERM, requests in flight get this long to finish.
+    /// `SHUTDOWN_DELAY_SECONDS`: after SIGTERM, new connections are accepted this long, while `/readyz` says 503 already.
+    /// For a load balancer that only learns from probes; ours is told before, so it needs none.
+    pub shutdown_delay: Duration,
+    /// `SHUTDOWN_GRACE_SECONDS`: after that, requests in flight get this long to finish.
     pub shutdown_grace: Duration,
 }
 
@@ -24,16 +29,23 @@ impl HttpConfig {
         Ok(Self {
             listen: parsed(lookup, "LISTEN", "0.0.0.0:8080")?,
             public_url: public_url(lookup)?,
-            request_deadline: seconds(lookup, "REQUEST_DEADLINE_SECONDS", "10")?,
-            shutdown_grace: seconds(lookup, "SHUTDOWN_GRACE_SECONDS", "15")?,
+            request_deadline: seconds(lookup, "REQUEST_DEADLINE_SECONDS", "10", 1..=3600)?,
+            shutdown_delay: seconds(lookup, "SHUTDOWN_DELAY_SECONDS", "0", 0..=3600)?,
+            shutdown_grace: seconds(lookup, "SHUTDOWN_GRACE_SECONDS", "15", 1..=3600)?,
         })
     }
 }
 
-fn seconds(lookup: Lookup<'_>, variable: &'static str, default: &str) -> Result<Duration, ConfigError> {
+fn seconds(
+    lookup: Lookup<'_>,
+    variable: &'static str,
+    default: &str,
+    possible: RangeInclusive<u32>,
+) -> Result<Duration, ConfigError> {
     let seconds: u32 = parsed(lookup, variable, default)?;
-    if seconds == 0 || seconds > 3600 {
-        return Err(ConfigError::new(variable, format!("`{seconds}` is not between 1 and 3600 seconds")));
+    if !possible.contains(&seconds) {
+        let (least, most) = possible.into_inner();
+        return Err(ConfigError::new(variable, format!("`{seconds}` is not between {least} and {most} seconds")));
     }
     Ok(Duration::from_secs(seconds.into()))
 }
@@ -72,6 +84,7 @@ mod tests {
         for (name, value) in [
             ("LISTEN", "8080"),
             ("REQUEST_DEADLINE_SECONDS", "0"),
+            ("SHUTDOWN_DELAY_SECONDS", "3601"),
             ("SHUTDOWN_GRACE_SECONDS", "soon"),
             ("PUBLIC_URL", "todo.example.org"),
         ] {

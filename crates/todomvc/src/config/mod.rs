@@ -1,6 +1,7 @@
 //! The configuration, read once from the environment. One struct for each concern, in a file of its own:
 //!
-//! - `http`: `LISTEN`, `PUBLIC_URL`, `REQUEST_DEADLINE_SECONDS`, `SHUTDOWN_GRACE_SECONDS`
+//! - `http`: `LISTEN`, `PUBLIC_URL`, `REQUEST_DEADLINE_SECONDS`, `SHUTDOWN_DELAY_SECONDS`,
+//!   `SHUTDOWN_GRACE_SECONDS`
 //! - `database`: `DATABASE_URL`, `DATABASE_PASSWORD_FILE`, `DATABASE_READ_CONNECTIONS`, `DATABASE_WRITE_CONNECTIONS`
 //! - `log`: `LOG_LEVEL`
 

@@ -19,8 +19,9 @@ const PROTECTION: [(&str, &str); 5] = [
 
 /// Any origin may use the API: it has no cookies and no accounts, so a foreign page can do nothing that its author
 /// could not do with `curl`.
-const SHARING: [(&str, &str); 2] = [
+const SHARING: [(&str, &str); 3] = [
     ("access-control-allow-origin", "*"),
+    ("cross-origin-resource-policy", "cross-origin"),
     ("access-control-expose-headers", "Allow, ETag, Location, Retry-After, X-Request-Id"),
 ];
 

@@ -45,6 +45,7 @@ async fn every_answer_is_protected_and_has_an_id() {
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert_eq!(answer.header("referrer-policy"), "no-referrer");
         assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin");
+        assert_eq!(answer.header("cross-origin-resource-policy"), "cross-origin");
         assert!(!answer.header("permissions-policy").is_empty());
         assert_eq!(answer.header("x-request-id").len(), 32, "{path}");
     }

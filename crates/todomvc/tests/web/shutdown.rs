@@ -56,6 +56,18 @@ async fn a_request_on_an_open_connection_hears_that_the_process_stops() {
 }
 
 #[tokio::test]
+async fn during_the_delay_it_answers_and_says_that_it_leaves() {
+    let database = Database::create();
+    let variables = [("DATABASE_URL", &*database.url()), ("SHUTDOWN_DELAY_SECONDS", "3600")];
+    let mut app = TestApp::start_with(&variables).await;
+    assert_eq!(app.get("/readyz").await.status, 200);
+    app.stop();
+    wait_until(|| async { app.get("/readyz").await.status == 503 }).await;
+    assert!(app.get("/readyz").await.problem(503).contains("stopping"));
+    app.make("made while leaving").await;
+}
+
+#[tokio::test]
 async fn the_grace_is_the_longest_it_takes() {
     let database = Database::create();
     let variables = [("DATABASE_URL", database.url()), ("SHUTDOWN_GRACE_SECONDS", "1".to_owned())];
