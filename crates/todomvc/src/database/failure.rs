@@ -20,6 +20,17 @@ pub enum Failure {
     Refused(String),
 }
 
+impl Failure {
+    /// One word, for counting.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::TooSlow => "too_slow",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
 /// One attempt that failed.
 #[derive(Debug)]
 pub(super) enum Attempt {

@@ -39,6 +39,15 @@ impl Lane {
         Ok(link)
     }
 
+    /// How many connections are open now. A place that is taken is being opened, so it has none.
+    pub(super) fn open_connections(&self) -> usize {
+        let is_open = |link: &Arc<Link>| !link.is_closed();
+        self.places
+            .iter()
+            .filter(|place| place.try_lock().is_ok_and(|place| place.as_ref().is_some_and(is_open)))
+            .count()
+    }
+
     /// Gives up a connection that failed though it is not closed: a server that is no primary any more, or one that
     /// does not answer.
     pub(super) fn discard(&self, failed: &Arc<Link>) {

@@ -33,6 +33,15 @@ pub(crate) enum Purpose {
     Write,
 }
 
+impl Purpose {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
 /// All connections of this process.
 #[derive(Debug)]
 pub(crate) struct Database {
@@ -58,7 +67,25 @@ impl Database {
         W: Fn(Arc<Link>, u32) -> F,
         F: Future<Output = Result<T, tokio_postgres::Error>>,
     {
-        let lane = self.lane(purpose);
+        let begun = Instant::now();
+        let result = self.attempts(self.lane(purpose), deadline, work).await;
+        let outcome = result.as_ref().map_or_else(Failure::name, |_| "done");
+        self.metrics.called(purpose.name(), outcome, begun.elapsed());
+        result
+    }
+
+    /// Brings the counters of connections up to date.
+    pub(crate) fn count_connections(&self) {
+        for purpose in [Purpose::Read, Purpose::Write] {
+            self.metrics.connected(purpose.name(), self.lane(purpose).open_connections());
+        }
+    }
+
+    async fn attempts<T, W, F>(&self, lane: &Lane, deadline: Instant, work: W) -> Result<T, Failure>
+    where
+        W: Fn(Arc<Link>, u32) -> F,
+        F: Future<Output = Result<T, tokio_postgres::Error>>,
+    {
         let mut pause = FIRST_PAUSE;
         let mut attempt = 1;
         loop {

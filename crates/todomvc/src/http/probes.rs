@@ -37,6 +37,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Probl
 
 /// The counters.
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    app.database.count_connections();
     let text = app.metrics.text().map_err(|error| {
         tracing::error!(%error, "the metrics cannot be written");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written")

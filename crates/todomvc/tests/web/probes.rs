@@ -33,10 +33,16 @@ async fn requests_are_counted_by_route_and_never_by_path() {
         "todomvc_http_requests_in_flight 1",
         "todomvc_event_streams 0",
         "todomvc_database_retries_total 0",
+        r#"todomvc_database_calls_total{purpose="write",outcome="done"} 1"#,
+        r#"todomvc_database_calls_total{purpose="read",outcome="done"} 1"#,
+        r#"todomvc_database_connections{purpose="write"} 1"#,
+        r#"todomvc_database_connections{purpose="read"} 1"#,
     ] {
         assert!(text.lines().any(|found| found == line), "`{line}` is not in\n{text}");
     }
     assert!(text.contains(r#"todomvc_http_request_duration_seconds_bucket{le="0.25","#), "{text}");
-    assert!(text.contains("todomvc_build_info{version="), "{text}");
+    for name in [r#"todomvc_build_info{version=""#, r#"revision=""#, "todomvc_database_call_duration_seconds_bucket"] {
+        assert!(text.contains(name), "`{name}` is not in\n{text}");
+    }
     assert!(!text.contains(&id));
 }
