@@ -74,7 +74,8 @@ export class Store {
   list() {
     const ids = new Set([...this.#confirmed.keys(), ...this.#pending.keys()]);
     const todos = [...ids].map((id) => this.get(id)).filter((todo) => todo !== undefined);
-    return todos.sort((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1));
+    // Equal ones stay as they came, which is how the server has them: by age.
+    return todos.sort((a, b) => a.order - b.order);
   }
 
   /** The order of a todo that goes behind all others. */

@@ -16,6 +16,9 @@ export class Sync {
   /** Todos that the stream told of since our last request went out. */
   #heard = new Set();
   #sending = false;
+  /** Changes that the stream told of while the list was on its way: the list may be older than they are. */
+  #early = [];
+  #events;
   #tag;
   #refetching;
   #again = false;
@@ -39,6 +42,11 @@ export class Sync {
   start() {
     this.refetch();
     this.#listen(FIRST_PAUSE_MS);
+    // A stream that died with the network, or in a sleeping laptop, may not know it.
+    addEventListener("online", () => this.#listen(FIRST_PAUSE_MS));
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.refetch();
+    });
   }
 
   create(todo) {
@@ -100,6 +108,8 @@ export class Sync {
       this.#heard.clear();
       try {
         await send();
+        // What we have is no longer the list that the tag stands for.
+        this.#tag = undefined;
         pause = FIRST_PAUSE_MS;
         this.#tell("");
       } catch (failure) {
@@ -141,6 +151,7 @@ export class Sync {
           this.#store.reset(fetched.todos);
           this.#changed();
         }
+        for (const change of this.#early.splice(0)) this.#apply(change);
         if (!this.unsent) this.#tell("");
       } catch (failure) {
         this.#tell(`${failure.message} Trying again.`);
@@ -152,7 +163,9 @@ export class Sync {
   }
 
   #listen(pause) {
+    this.#events?.close();
     const events = new EventSource("/events");
+    this.#events = events;
     events.addEventListener("open", () => {
       pause = FIRST_PAUSE_MS;
     });
@@ -161,17 +174,23 @@ export class Sync {
     events.addEventListener("error", () => {
       // The browser tries again by itself, except after an answer such as 503.
       if (events.readyState !== EventSource.CLOSED) return;
-      setTimeout(() => this.#listen(Math.min(pause * 2, LONGEST_PAUSE_MS)), jittered(pause));
+      setTimeout(() => {
+        if (this.#events === events) this.#listen(Math.min(pause * 2, LONGEST_PAUSE_MS));
+      }, jittered(pause));
     });
   }
 
   #take(change) {
+    for (const id of change.ids ?? [change.todo?.id]) this.#heard.add(id);
+    if (this.#refetching) this.#early.push(change);
+    this.#apply(change);
+  }
+
+  #apply(change) {
     // The list is no longer the one that our tag stands for.
     this.#tag = undefined;
-    if (change.type === "put") {
-      this.#heard.add(change.todo.id);
-      this.#store.put(change.todo);
-    } else if (change.type === "delete") this.#store.remove(change.ids);
+    if (change.type === "put") this.#store.put(change.todo);
+    else if (change.type === "delete") this.#store.remove(change.ids);
     else this.refetch();
     this.#changed();
   }
