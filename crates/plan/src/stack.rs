@@ -190,7 +190,7 @@ pub enum PullPolicy {
 pub struct Dependency {
     /// The state that the dependency must have.
     pub condition: Condition,
-    /// Without it, a missing or failed dependency is a warning.
+    /// Without it, a dependency that is not active is a warning.
     pub required: bool,
     /// Dependents are restarted when the dependency is replaced.
     pub restart: bool,
@@ -215,14 +215,11 @@ pub struct UpdatePolicy {
     pub order: Option<UpdateOrder>,
     /// How many at a time; 0 is all.
     pub parallelism: u32,
-    /// How long a new replica is watched.
-    pub monitor_ms: u64,
 }
 
 impl Default for UpdatePolicy {
     fn default() -> Self {
-        // 5 s is the specification's default for `monitor`.
-        Self { order: None, parallelism: 1, monitor_ms: 5_000 }
+        Self { order: None, parallelism: 1 }
     }
 }
 

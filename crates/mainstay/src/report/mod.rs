@@ -1,4 +1,5 @@
-//! The only code that prints. stdout is data, stderr is talk.
+//! The code that prints: stdout is data, stderr is talk. (`ask` has its question,
+//! and clap its help.)
 //!
 //! The executor sends events; `tty`, `plain` and `json` are three ways to show
 //! them. A closed pipe ends the output quietly and nothing else.

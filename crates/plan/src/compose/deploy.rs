@@ -132,11 +132,14 @@ pub(super) fn restart(field: &Field<'_>) -> Option<Restart> {
 
 fn update(field: &Field<'_>) -> UpdatePolicy {
     field.only(&["parallelism", "delay", "failure_action", "monitor", "max_failure_ratio", "order"]);
+    field.passed_over(
+        &["delay", "failure_action", "monitor", "max_failure_ratio"],
+        "a replica that does not become ready always gives way to the old one",
+    );
     let mut policy = UpdatePolicy::default();
     for (key, value) in field.entries().unwrap_or_default() {
         match key {
             "parallelism" => policy.parallelism = value.number().unwrap_or(policy.parallelism),
-            "monitor" => policy.monitor_ms = value.duration_ms().unwrap_or(policy.monitor_ms),
             "order" => policy.order = order(&value),
             _ => {}
         }

@@ -180,6 +180,15 @@ impl<'a> Field<'a> {
         self.text().into_iter().collect()
     }
 
+    /// Warns about keys that are understood and change nothing here.
+    pub(super) fn passed_over(&self, keys: &[&str], why: &str) {
+        for (key, field) in self.entries().unwrap_or_default() {
+            if keys.contains(&key) {
+                field.warning(format!("`{key}` is passed over: {why}"), "");
+            }
+        }
+    }
+
     /// Complains about every key that is not known. `x-` keys are for others.
     pub(super) fn only(&self, known: &[&str]) {
         for (key, field) in self.entries().unwrap_or_default() {

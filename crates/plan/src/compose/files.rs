@@ -93,6 +93,7 @@ pub(super) fn source(field: &Field<'_>, sort: Sort, input: &Input<'_>) -> Option
         Sort::Config => &["file", "environment", "content", "external", "name"],
     };
     field.only(known);
+    field.passed_over(&["name"], "it means something only in a Swarm");
     let entries = field.entries()?;
     if entries.get("external").and_then(Field::boolean).unwrap_or(false) {
         field.key_error(

@@ -114,7 +114,18 @@ fn host_path(field: &Field<'_>, path: &str, input: &Input<'_>) -> Option<String>
 
 fn long(field: &Field<'_>, input: &Input<'_>) -> Option<Mount> {
     field.only(&["type", "source", "target", "read_only", "bind", "volume", "tmpfs", "consistency"]);
+    field.passed_over(&["consistency"], "it means something only on Docker Desktop");
     let entries = field.entries()?;
+    let groups: [(&str, &[&str]); 3] = [
+        ("bind", &["create_host_path", "propagation", "selinux"]),
+        ("volume", &["nocopy", "subpath"]),
+        ("tmpfs", &["size", "mode"]),
+    ];
+    for (group, known) in groups {
+        if let Some(options) = entries.get(group) {
+            options.only(known);
+        }
+    }
     let text = |key: &str| entries.get(key).and_then(Field::text);
     let option =
         |group: &str, key: &str| entries.get(group).and_then(Field::entries).and_then(|map| map.get(key).cloned());

@@ -8,7 +8,7 @@ use crate::stack::{Attachment, Network, Subnet, Volume};
 
 /// The networks of a service; `default` where it says nothing.
 pub(super) fn of_service(networks: Option<&Field<'_>>, mode: Option<&Field<'_>>) -> IndexMap<String, Attachment> {
-    match (networks, mode.filter(|mode| mode.scalar() != Some("bridge"))) {
+    match (networks, mode) {
         (Some(networks), Some(mode)) => {
             mode.key_error("`network_mode` and `networks` exclude each other", "take one of the two away");
             attachments(networks)
@@ -29,6 +29,7 @@ fn attachments(field: &Field<'_>) -> IndexMap<String, Attachment> {
 
 fn attachment(field: &Field<'_>) -> Attachment {
     field.only(&["aliases", "ipv4_address", "priority"]);
+    field.passed_over(&["priority"], "networks are joined in the order of the file");
     let entries = field.entries().unwrap_or_default();
     let address = entries.get("ipv4_address");
     if let Some(field) = address
@@ -87,6 +88,7 @@ pub(super) fn network(key: &str, field: Option<&Field<'_>>, project: &str) -> Ne
 
 fn ipam(field: &Field<'_>) -> Vec<Subnet> {
     field.only(&["driver", "config"]);
+    field.passed_over(&["driver"], "addresses are given by the engine's own driver");
     let entries = field.entries().unwrap_or_default();
     let configs = entries.get("config").and_then(Field::items).unwrap_or_default();
     let subnet = |field: &Field<'_>| {

@@ -80,6 +80,7 @@ fn range(text: &str) -> Option<Vec<u16>> {
 
 fn long(field: &Field<'_>) -> Vec<Port> {
     field.only(&["target", "published", "host_ip", "protocol", "mode", "name", "app_protocol"]);
+    field.passed_over(&["mode", "name", "app_protocol"], "it means something only in a Swarm");
     let entries = field.entries().unwrap_or_default();
     let text = |key: &str| entries.get(key).and_then(Field::text);
     let Some(target) = text("target") else {

@@ -77,6 +77,7 @@ pub(super) struct Read {
 pub(super) fn read(name: &str, field: &Field<'_>, input: &Input<'_>, project: &str) -> Option<Read> {
     check_name(name, field)?;
     field.only(KEYS);
+    field.passed_over(&["attach"], "`logs` shows what every service writes");
     let entries = field.entries()?;
     let get = |key: &str| entries.get(key);
     let text = |key: &str| get(key).and_then(Field::text);
@@ -155,7 +156,7 @@ fn run_config(entries: &IndexMap<&str, Field<'_>>, input: &Input<'_>) -> RunConf
         working_dir: text("working_dir"),
         hostname: text("hostname"),
         networks: networks::of_service(get("networks"), get("network_mode")),
-        network_mode: text("network_mode").filter(|mode| mode != "bridge"),
+        network_mode: text("network_mode"),
         ports: get("ports").map(ports::published).unwrap_or_default(),
         expose: get("expose").map(ports::exposed).unwrap_or_default(),
         mounts: mounts::of_service(get("volumes"), get("tmpfs"), input),

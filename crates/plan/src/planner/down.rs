@@ -1,6 +1,6 @@
 //! Taking things away: `down`, and containers of services that are no longer asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
 use super::{order, resources};
@@ -8,6 +8,8 @@ use crate::labels;
 use crate::observed::{Observed, ObservedContainer};
 use crate::plan::{Plan, Step, StepId};
 use crate::stack::Stack;
+
+type Labels = BTreeMap<String, String>;
 
 /// What a person asked of `down`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,16 +23,12 @@ pub struct DownOptions {
 pub fn plan_down(stack: &Stack, observed: &Observed, options: DownOptions) -> Plan {
     let mut draft = Draft::new(&stack.project);
     let gone = remove_containers(&mut draft, stack, observed);
-    let ours = |all: &std::collections::BTreeMap<String, String>| {
-        all.get(labels::PROJECT).is_some_and(|is| *is == stack.project)
-    };
+    let ours = |labels: &Labels| resources::is_ours(labels, &stack.project);
     for (name, _) in observed.networks.iter().filter(|(_, network)| ours(&network.labels)) {
         draft.add(Step::RemoveNetwork { name: name.clone() }, "nothing is on it any more", &gone);
     }
     if options.volumes {
-        let is_store = |labels: &std::collections::BTreeMap<String, String>| {
-            labels.get(labels::ROLE).is_some_and(|role| role == labels::ROLE_STORE)
-        };
+        let is_store = |labels: &Labels| labels.get(labels::ROLE).is_some_and(|role| role == labels::ROLE_STORE);
         for (name, volume) in observed.volumes.iter().filter(|(_, volume)| ours(&volume.labels)) {
             if is_store(&volume.labels) {
                 draft.add(Step::RemoveStore, "`--volumes`; generated secrets are on it", &gone);

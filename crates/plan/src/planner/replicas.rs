@@ -33,8 +33,16 @@ pub(super) const NEXT: &str = "-next";
 pub(super) fn plan(draft: &mut Draft, context: &Context<'_>, service: &Service) -> Result<(), PlanError> {
     let gate = gate(draft, context, service)?;
     let mut milestones = Milestones::default();
+    let mut ready_by_replica: Vec<Vec<StepId>> = Vec::new();
     for number in 1..=service.replicas {
-        let one = plan_replica(draft, context, service, number, &gate)?;
+        // So many are replaced at a time that the others go on serving.
+        let turn = match service.update.parallelism as usize {
+            0 => None,
+            width => ready_by_replica.len().checked_sub(width),
+        };
+        let turn = turn.map(|index| ready_by_replica[index].clone()).unwrap_or_default();
+        let one = plan_replica(draft, context, service, number, &gate, &turn)?;
+        ready_by_replica.push(one.ready.clone());
         milestones.started.extend(one.started);
         milestones.ready.extend(one.ready);
         milestones.touched |= one.touched;
@@ -126,6 +134,7 @@ fn plan_replica(
     service: &Service,
     number: u32,
     gate: &Gate,
+    turn: &[StepId],
 ) -> Result<Milestones, PlanError> {
     let name = service.container_name(&context.stack.project, number);
     if context.observed.foreign_names.contains(&name) {
@@ -151,7 +160,7 @@ fn plan_replica(
                 .collect();
             Ok(match standing {
                 None => replace::create(draft, &swap, "it is missing", &cleared),
-                Some(old) => plan_standing(draft, context, old, &swap, &cleared),
+                Some(old) => plan_standing(draft, context, old, &swap, &[&cleared, turn].concat()),
             })
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn plan(draft: &mut Draft, stack: &Stack, observed: &Observed) -> Res
 }
 
 /// Whether the labels say that a thing is this project's; also where Docker Compose made it.
-fn is_ours(labels: &BTreeMap<String, String>, project: &str) -> bool {
+pub(super) fn is_ours(labels: &BTreeMap<String, String>, project: &str) -> bool {
     [labels::PROJECT, labels::COMPOSE_PROJECT].iter().any(|label| labels.get(*label).is_some_and(|is| is == project))
 }
 
