@@ -17,6 +17,10 @@ use crate::workshop;
 /// The names that are looked for, in this order, as Docker Compose does.
 const FILE_NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
 
+/// What is laid over the first file where nobody names files, as Docker Compose does.
+const OVERRIDE_NAMES: [&str; 4] =
+    ["compose.override.yaml", "compose.override.yml", "docker-compose.override.yaml", "docker-compose.override.yml"];
+
 /// A secret or config is a small file.
 const LARGEST_FILE_BYTES: u64 = 1 << 20;
 
@@ -35,9 +39,14 @@ pub(crate) struct Sources {
     pub(crate) profiles: Vec<String>,
 }
 
+/// Variables by name.
+pub(crate) type Environment = BTreeMap<String, String>;
+
 /// A stack, and what a person should know about the file that it came from.
 pub(crate) struct Loaded {
     pub(crate) stack: Stack,
+    /// The person's environment over `.env`.
+    pub(crate) environment: Environment,
     pub(crate) warnings: Vec<Diagnostic>,
 }
 
@@ -55,8 +64,8 @@ pub(crate) fn stack(sources: &Sources) -> Result<Loaded> {
             build.digest = workshop::digest(build).map_err(|error| error.during(&doing))?;
         }
     }
-    fill_digests(FileKind::Secret, &mut loaded.stack.secrets)?;
-    fill_digests(FileKind::Config, &mut loaded.stack.configs)?;
+    fill_digests(FileKind::Secret, &mut loaded.stack.secrets, &loaded.environment)?;
+    fill_digests(FileKind::Config, &mut loaded.stack.configs, &loaded.environment)?;
     Ok(loaded)
 }
 
@@ -66,16 +75,27 @@ pub(crate) fn stack(sources: &Sources) -> Result<Loaded> {
 ///
 /// As [`stack`].
 pub(crate) fn model(sources: &Sources) -> Result<Loaded> {
-    let files = find_files(sources)?;
-    let first = files.first().and_then(|path| path.parent()).unwrap_or(Path::new("."));
+    let found = find_files(sources)?;
+    let first = found.first().and_then(|path| path.parent()).unwrap_or(Path::new("."));
     let dir = absolute(sources.project_dir.as_deref().unwrap_or(first))?;
+    let environment = environment(sources, &dir)?;
+    let setting = |name: &str| environment.get(name).filter(|value| !value.is_empty());
+    // What the command line and the environment leave open, `.env` may say.
+    let files = match setting("COMPOSE_FILE") {
+        Some(names) if sources.files.is_empty() => names.split(':').map(|name| dir.join(name)).collect(),
+        _ => found,
+    };
+    let profiles = match setting("COMPOSE_PROFILES") {
+        Some(names) if sources.profiles.is_empty() => names.split(',').map(str::to_owned).collect(),
+        _ => sources.profiles.clone(),
+    };
     let texts = files.iter().map(|path| Ok(SourceFile { path: shown(path), text: read_text(path)? }));
     let input = Input {
         files: texts.collect::<Result<_>>()?,
-        environment: environment(sources, &dir)?,
         project_dir: dir.display().to_string(),
-        project_name: sources.project_name.clone(),
-        profiles: sources.profiles.clone(),
+        project_name: sources.project_name.clone().or_else(|| setting("COMPOSE_PROJECT_NAME").cloned()),
+        profiles,
+        environment: environment.clone(),
         read: &|path| match std::fs::read_to_string(path) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -83,7 +103,7 @@ pub(crate) fn model(sources: &Sources) -> Result<Loaded> {
         },
     };
     match compose::load(&input) {
-        Ok(loaded) => Ok(Loaded { stack: loaded.stack, warnings: loaded.warnings }),
+        Ok(loaded) => Ok(Loaded { stack: loaded.stack, environment, warnings: loaded.warnings }),
         Err(diagnostics) => Err(Error::new(diagnostics.to_string().trim_end().to_owned())),
     }
 }
@@ -97,7 +117,13 @@ fn find_files(sources: &Sources) -> Result<Vec<PathBuf>> {
         here.ancestors().find_map(|folder| FILE_NAMES.iter().map(|name| folder.join(name)).find(|path| path.is_file()));
     // A path below the current folder is shown as a person would type it.
     let short = |path: PathBuf| path.strip_prefix(&here).map(Path::to_path_buf).unwrap_or(path);
-    found.map(|path| vec![short(path)]).ok_or_else(|| {
+    let found = found.map(|path| {
+        let over = path
+            .parent()
+            .and_then(|folder| OVERRIDE_NAMES.iter().map(|name| folder.join(name)).find(|path| path.is_file()));
+        [Some(path), over].into_iter().flatten().map(short).collect()
+    });
+    found.ok_or_else(|| {
         Error::new(format!("no `{}` in this folder or above it", FILE_NAMES[0]))
             .hint("name the file with `-f FILE`, or go to the folder that has it")
     })
@@ -118,8 +144,8 @@ fn read_text(path: &Path) -> Result<String> {
 }
 
 /// The person's environment over `.env`.
-fn environment(sources: &Sources, dir: &Path) -> Result<BTreeMap<String, String>> {
-    let own: BTreeMap<String, String> = std::env::vars_os()
+fn environment(sources: &Sources, dir: &Path) -> Result<Environment> {
+    let own: Environment = std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let path = sources.env_file.clone().unwrap_or_else(|| dir.join(".env"));
@@ -130,15 +156,15 @@ fn environment(sources: &Sources, dir: &Path) -> Result<BTreeMap<String, String>
     };
     let parsed = compose::dotenv::parse(&text, &|name| own.get(name).cloned());
     let from_file = parsed.map_err(|error| Error::new(format!("`{}`: {error}", path.display())))?;
-    let mut all: BTreeMap<String, String> = from_file.into_iter().collect();
+    let mut all: Environment = from_file.into_iter().collect();
     all.extend(own);
     Ok(all)
 }
 
-fn fill_digests(kind: FileKind, sources: &mut IndexMap<String, FileSource>) -> Result<()> {
+fn fill_digests(kind: FileKind, sources: &mut IndexMap<String, FileSource>, environment: &Environment) -> Result<()> {
     for (key, source) in sources {
         if !matches!(source.origin, FileOrigin::Generated { .. }) {
-            source.digest = hex(&Sha256::digest(file_content(kind, key, &source.origin)?));
+            source.digest = hex(&Sha256::digest(file_content(kind, key, &source.origin, environment)?));
         }
     }
     Ok(())
@@ -149,13 +175,21 @@ fn fill_digests(kind: FileKind, sources: &mut IndexMap<String, FileSource>) -> R
 /// # Errors
 ///
 /// It is not there, cannot be read, or is no small file.
-pub(crate) fn file_content(kind: FileKind, key: &str, origin: &FileOrigin) -> Result<Vec<u8>> {
+pub(crate) fn file_content(
+    kind: FileKind,
+    key: &str,
+    origin: &FileOrigin,
+    environment: &Environment,
+) -> Result<Vec<u8>> {
     let what = format!("{} `{key}`", kind.word());
     match origin {
         FileOrigin::Content(text) => Ok(text.clone().into_bytes()),
-        FileOrigin::Environment(name) => std::env::var(name).map(String::into_bytes).map_err(|_| {
-            Error::new(format!("{what}: the variable `{name}` is not set")).hint(format!("export {name}=..."))
-        }),
+        FileOrigin::Environment(name) => {
+            environment.get(name).map(|value| value.clone().into_bytes()).ok_or_else(|| {
+                Error::new(format!("{what}: the variable `{name}` is not set"))
+                    .hint(format!("set `{name}` in `.env` or in the environment"))
+            })
+        }
         FileOrigin::File(path) => {
             let meta = std::fs::metadata(path).map_err(|error| {
                 Error::new(format!("{what}: read `{path}`: {error}"))

@@ -12,12 +12,13 @@ use crate::observe::observe;
 use crate::report;
 
 pub(super) async fn run(globals: &Globals, args: &BuildArgs) -> Result<ExitStatus> {
-    let stack = load_stack(globals)?;
+    let loaded = load_stack(globals)?;
+    let stack = &loaded.stack;
     let engine = connect().await?;
-    let observed = observe(&engine, &stack).await?;
+    let observed = observe(&engine, stack).await?;
     let options = UpOptions { rebuild: args.rebuild, pull: args.pull, ..UpOptions::default() };
-    let plan = plan_images(&stack, &observed, &options)?;
-    match carry_out(&engine, &stack, &plan, globals.format()).await {
+    let plan = plan_images(stack, &observed, &options)?;
+    match carry_out(&engine, &loaded, &plan, globals.format()).await {
         Outcome::Done => {}
         Outcome::Failed(error) => return Err(error),
         Outcome::Interrupted => return Ok(ExitStatus::Interrupted),

@@ -11,10 +11,11 @@ use crate::observe::observe;
 use crate::report;
 
 pub(super) async fn run(globals: &Globals, args: &DownArgs) -> Result<ExitStatus> {
-    let stack = load_model(globals)?;
+    let loaded = load_model(globals)?;
+    let stack = &loaded.stack;
     let engine = connect().await?;
-    let observed = observe(&engine, &stack).await?;
-    let plan = plan_down(&stack, &observed, DownOptions { volumes: args.volumes });
+    let observed = observe(&engine, stack).await?;
+    let plan = plan_down(stack, &observed, DownOptions { volumes: args.volumes });
     if plan.is_empty() {
         report::talk(&format!("{}: nothing is there", stack.project));
         return Ok(ExitStatus::Success);
@@ -22,7 +23,7 @@ pub(super) async fn run(globals: &Globals, args: &DownArgs) -> Result<ExitStatus
     if plan.is_destructive() {
         ask::consent(&format!("{}: this {}", stack.project, plan.downtime), args.yes)?;
     }
-    match carry_out(&engine, &stack, &plan, globals.format()).await {
+    match carry_out(&engine, &loaded, &plan, globals.format()).await {
         Outcome::Done => {
             let kept = if args.volumes { "" } else { "; volumes and their data are kept" };
             report::talk(&format!("{}: down{kept}", stack.project));

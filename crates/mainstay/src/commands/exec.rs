@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::exit::ExitStatus;
 
 pub(super) async fn run(globals: &Globals, args: &ExecArgs) -> Result<ExitStatus> {
-    let stack = load_model(globals)?;
+    let stack = load_model(globals)?.stack;
     let service =
         stack.services.get(&args.service).ok_or_else(|| logs::no_service(&args.service, stack.services.keys()))?;
     let name = service.container_name(&stack.project, args.index);

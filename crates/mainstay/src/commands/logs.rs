@@ -12,7 +12,7 @@ use crate::exit::ExitStatus;
 use crate::report;
 
 pub(super) async fn run(globals: &Globals, args: &LogsArgs) -> Result<ExitStatus> {
-    let stack = load_model(globals)?;
+    let stack = load_model(globals)?.stack;
     for wanted in &args.services {
         if !stack.services.contains_key(wanted) {
             return Err(no_service(wanted, stack.services.keys()));

@@ -14,13 +14,13 @@ mod status;
 mod up;
 
 use mainstay_plan::plan::Plan;
-use mainstay_plan::stack::Stack;
 
 use crate::cli::{Cli, Globals, Verb};
 use crate::engine::docker::{DockerEngine, Surroundings};
 use crate::error::Result;
 use crate::execute::{Execution, Outcome};
 use crate::exit::ExitStatus;
+use crate::load::Loaded;
 use crate::report::{Format, Sink};
 use crate::{load, report};
 
@@ -46,21 +46,27 @@ async fn connect() -> Result<DockerEngine> {
 }
 
 /// The stack with everything that it is made of; warnings go to the terminal.
-fn load_stack(globals: &Globals) -> Result<Stack> {
+fn load_stack(globals: &Globals) -> Result<Loaded> {
     let loaded = load::stack(&globals.sources())?;
     loaded.warnings.iter().for_each(|warning| report::warning(&warning.to_string()));
-    Ok(loaded.stack)
+    Ok(loaded)
 }
 
 /// The stack as the file alone gives it, for verbs that only need names.
-fn load_model(globals: &Globals) -> Result<Stack> {
-    Ok(load::model(&globals.sources())?.stack)
+fn load_model(globals: &Globals) -> Result<Loaded> {
+    load::model(&globals.sources())
 }
 
 /// Carries a plan out, and is stopped by Ctrl-C or SIGTERM.
-async fn carry_out(engine: &DockerEngine, stack: &Stack, plan: &Plan, format: Format) -> Outcome {
+async fn carry_out(engine: &DockerEngine, loaded: &Loaded, plan: &Plan, format: Format) -> Outcome {
     let sink = Sink::new(plan, format);
-    let execution = Execution { engine, stack, sink: &sink, stop: signals::stop() };
+    let execution = Execution {
+        engine,
+        stack: &loaded.stack,
+        environment: &loaded.environment,
+        sink: &sink,
+        stop: signals::stop(),
+    };
     let outcome = execution.run(plan).await;
     sink.end();
     outcome

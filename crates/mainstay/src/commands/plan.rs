@@ -13,7 +13,7 @@ use crate::observe::observe;
 use crate::report;
 
 pub(super) async fn run(globals: &Globals, args: &PlanArgs) -> Result<ExitStatus> {
-    let stack = load_stack(globals)?;
+    let stack = load_stack(globals)?.stack;
     let engine = connect().await?;
     let plan = make(&engine, &stack, args).await?;
     match globals.json {

@@ -25,7 +25,7 @@ pub(super) struct Replica {
 }
 
 pub(super) async fn run(globals: &Globals) -> Result<ExitStatus> {
-    let stack = load_model(globals)?;
+    let stack = load_model(globals)?.stack;
     let engine = connect().await?;
     let replicas = observe(&engine, &stack).await?;
     if globals.json {

@@ -17,18 +17,19 @@ use crate::report;
 
 pub(super) async fn run(globals: &Globals, args: &UpArgs) -> Result<ExitStatus> {
     let begun = Instant::now();
-    let stack = load_stack(globals)?;
+    let loaded = load_stack(globals)?;
+    let stack = &loaded.stack;
     let engine = connect().await?;
-    let plan = plan::make(&engine, &stack, &args.plan).await?;
+    let plan = plan::make(&engine, stack, &args.plan).await?;
     if !plan.is_empty() {
-        preflight(&engine, &stack, &plan).await?;
+        preflight(&engine, stack, &plan).await?;
     }
     if plan.is_destructive() {
         ask::consent(&format!("this {}", plan.downtime), args.yes)?;
     }
     announce(globals, &plan);
-    match carry_out(&engine, &stack, &plan, globals.format()).await {
-        Outcome::Done => finish(globals, &engine, &stack, &plan, begun).await,
+    match carry_out(&engine, &loaded, &plan, globals.format()).await {
+        Outcome::Done => finish(globals, &engine, stack, &plan, begun).await,
         Outcome::Failed(error) => Err(and_again(error)),
         Outcome::Interrupted => {
             report::talk("interrupted; `mainstay up` goes on from here");

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::load::Environment;
 use crate::report::{Event, Sink};
 
 /// How many steps run at once. Starts are serialised by the engine anyway, and
@@ -43,6 +44,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Execution<'a, E> {
     pub(crate) engine: &'a E,
     pub(crate) stack: &'a Stack,
+    /// Where secrets and configs may come from.
+    pub(crate) environment: &'a Environment,
     pub(crate) sink: &'a Sink,
     /// Becomes true when a person wants it to end.
     pub(crate) stop: watch::Receiver<bool>,

@@ -3,7 +3,7 @@
 use mainstay_plan::labels;
 use mainstay_plan::plan::{FileKind, Step};
 use mainstay_plan::spec::{StoreFile, definition_hash, hex};
-use mainstay_plan::stack::{FileOrigin, Stack};
+use mainstay_plan::stack::FileOrigin;
 use sha2::{Digest, Sha256};
 
 use super::Execution;
@@ -52,7 +52,7 @@ impl<E: Engine> Execution<'_, E> {
     async fn store_file(&self, kind: FileKind, key: &str, origin: &FileOrigin, copies: &[StoreFile]) -> Result<()> {
         let content = match origin {
             FileOrigin::Generated { bytes } => self.generated(key, *bytes).await?,
-            other => content_of(self.stack, kind, key, other)?,
+            other => self.given(kind, key, other)?,
         };
         for copy in copies {
             self.engine.write_stored(&self.stack.project, copy, &content).await?;
@@ -72,6 +72,19 @@ impl<E: Engine> Execution<'_, E> {
         self.engine.write_stored(&self.stack.project, &master, &content).await?;
         Ok(content)
     }
+
+    /// The content of a secret or config that a person gave. It must be what the
+    /// plan was made for: its digest is part of the container's configuration.
+    fn given(&self, kind: FileKind, key: &str, origin: &FileOrigin) -> Result<Vec<u8>> {
+        let content = crate::load::file_content(kind, key, origin, self.environment)?;
+        let sources = if kind == FileKind::Secret { &self.stack.secrets } else { &self.stack.configs };
+        let planned = sources.get(key).map(|source| source.digest.as_str());
+        if planned != Some(hex(&Sha256::digest(&content)).as_str()) {
+            return Err(Error::new(format!("{} `{key}` changed while the plan was carried out", kind.word()))
+                .hint("run it again"));
+        }
+        Ok(content)
+    }
 }
 
 /// The kernel's random numbers.
@@ -82,18 +95,4 @@ fn fill_with_random(buffer: &mut [u8]) -> Result<()> {
         filled += read.map_err(|error| Error::new(format!("read random numbers: {error}")))?;
     }
     Ok(())
-}
-
-/// The content of a secret or config that a person gave. It must be what the
-/// plan was made for: its digest is part of the container's configuration.
-fn content_of(stack: &Stack, kind: FileKind, key: &str, origin: &FileOrigin) -> Result<Vec<u8>> {
-    let content = crate::load::file_content(kind, key, origin)?;
-    let sources = if kind == FileKind::Secret { &stack.secrets } else { &stack.configs };
-    let planned = sources.get(key).map(|source| source.digest.as_str());
-    if planned != Some(hex(&Sha256::digest(&content)).as_str()) {
-        return Err(
-            Error::new(format!("{} `{key}` changed while the plan was carried out", kind.word())).hint("run it again")
-        );
-    }
-    Ok(content)
 }

@@ -68,7 +68,7 @@ async fn up(engine: &MemoryEngine, stack: &Stack) -> Outcome {
     let plan = plan_up(stack, &observed, &UpOptions::default()).unwrap();
     let (_sender, stop) = watch::channel(false);
     let sink = Sink::silent(&plan);
-    Execution { engine, stack, sink: &sink, stop }.run(&plan).await
+    Execution { engine, stack, environment: &BTreeMap::new(), sink: &sink, stop }.run(&plan).await
 }
 
 async fn is_as_asked(engine: &MemoryEngine, stack: &Stack) -> bool {
@@ -170,8 +170,9 @@ async fn a_person_who_stops_it_gets_the_old_one_back() {
     let observed = observe(&engine, &after).await.unwrap();
     let plan = plan_up(&after, &observed, &UpOptions::default()).unwrap();
     let (sender, stop) = watch::channel(false);
+    let nothing = BTreeMap::new();
     let sink = Sink::silent(&plan);
-    let execution = Execution { engine: &engine, stack: &after, sink: &sink, stop };
+    let execution = Execution { engine: &engine, stack: &after, environment: &nothing, sink: &sink, stop };
     let press = async {
         tokio::time::sleep(std::time::Duration::from_secs(5)).await;
         sender.send_replace(true);
@@ -191,7 +192,10 @@ async fn a_generated_secret_stays_what_it_is() {
     let down = plan_down(&stack, &observe(&engine, &stack).await.unwrap(), DownOptions::default());
     let (_sender, stop) = watch::channel(false);
     let sink = Sink::silent(&down);
-    assert_eq!(Execution { engine: &engine, stack: &stack, sink: &sink, stop }.run(&down).await, Outcome::Done);
+    assert_eq!(
+        Execution { engine: &engine, stack: &stack, environment: &BTreeMap::new(), sink: &sink, stop }.run(&down).await,
+        Outcome::Done
+    );
     assert!(engine.containers.borrow().is_empty());
     assert_eq!(up(&engine, &stack).await, Outcome::Done);
     assert_eq!(engine.read_stored("shop", "generated-password").await.unwrap().unwrap(), first);
