@@ -137,3 +137,40 @@ fn a_taken_port_is_found_before_anything_is_touched() {
     assert_eq!(docker(&["ps", "-aq", "--filter", &filter]), "", "something was made all the same");
     drop(listener);
 }
+
+#[test]
+fn docker_compose_reads_the_same_file() {
+    // Debian's package of Compose v2, in a container of ours: no registry is needed for it.
+    let context = std::env::temp_dir().join(format!("ms-compose-{}", std::process::id()));
+    std::fs::create_dir_all(&context).expect("the folder is made");
+    let dockerfile = "FROM debian:trixie-slim\nRUN apt-get update -qq && apt-get install -y -qq --no-install-recommends docker-compose\n";
+    std::fs::write(context.join("Dockerfile"), dockerfile).expect("the Dockerfile is written");
+    let built = std::process::Command::new("docker")
+        .args(["build", "-q", "-t", "mainstay/check-compose"])
+        .arg(&context)
+        .env("DOCKER_BUILDKIT", "0")
+        .output()
+        .expect("docker runs");
+    std::fs::remove_dir_all(&context).expect("the folder is removed");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let mount = format!("{root}:/project:ro");
+    let binary = "/usr/libexec/docker/cli-plugins/docker-compose";
+    let services = docker(&[
+        "run",
+        "--rm",
+        "-v",
+        &mount,
+        "-w",
+        "/project",
+        "mainstay/check-compose",
+        binary,
+        "-f",
+        "compose.yaml",
+        "config",
+        "--services",
+    ]);
+    let mut services: Vec<&str> = services.lines().collect();
+    services.sort_unstable();
+    assert_eq!(services, ["app", "db", "migrate"]);
+}

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 
 /// The socket of an engine on this machine.
-const DEFAULT_SOCKET: &str = "unix:///var/run/docker.sock";
+pub(super) const DEFAULT_SOCKET: &str = "unix:///var/run/docker.sock";
 
 /// What the address is taken from; read once from the environment.
 #[derive(Debug, Clone, Default)]

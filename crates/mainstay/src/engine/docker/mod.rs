@@ -65,7 +65,7 @@ impl DockerEngine {
 }
 
 fn unreachable(address: &str, cause: &str) -> Error {
-    let hint = if address.starts_with("unix://") {
+    let hint = if address == address::DEFAULT_SOCKET {
         "`./mainstay up` installs and starts it on Debian and Ubuntu; elsewhere see https://docs.docker.com/engine/install/"
     } else {
         "look at `DOCKER_HOST` and `docker context ls`"
@@ -80,7 +80,7 @@ fn why_not(address: &str, error: &ApiError) -> Error {
     });
     if denied {
         return Error::new(format!("this user may not use the engine's socket `{address}`")).hint(
-            "run with `sudo`, or join its group: `sudo usermod -aG docker $USER`, then log in again (the group is as powerful as root)",
+            "join its group: `sudo usermod -aG docker $USER`, then log in again (the group is as powerful as root)",
         );
     }
     unreachable(address, &text_of(error))
