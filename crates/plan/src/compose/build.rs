@@ -23,15 +23,30 @@ pub(super) fn of_service(field: &Field<'_>, input: &Input<'_>) -> Option<Build> 
         build.context = context(field, input)?;
         return Some(build);
     }
-    field.only(&["context", "dockerfile", "args", "target", "labels", "tags", "x-mainstay"]);
+    field.only(&[
+        "context",
+        "dockerfile",
+        "args",
+        "target",
+        "labels",
+        "tags",
+        "cache_from",
+        "cache_to",
+        "no_cache",
+        "no_cache_filter",
+        "pull",
+        "x-mainstay",
+    ]);
+    field.passed_over(&["tags"], "an image is tagged with what it was made from");
+    let built_when_changed = "an image is built when what it is made from changes";
+    field.passed_over(&["cache_from", "cache_to", "no_cache", "no_cache_filter", "pull"], built_when_changed);
     for (key, value) in field.entries()? {
         match key {
             "context" => build.context = context(&value, input)?,
-            "dockerfile" => build.dockerfile = value.text()?,
-            "target" => build.target = value.text(),
+            "dockerfile" => build.dockerfile = value.word().unwrap_or(build.dockerfile),
+            "target" => build.target = value.word(),
             "labels" => build.labels = environment::texts(&value),
             "args" => build.args = args(&value, input),
-            "tags" => value.warning("`tags` are given by mainstay: an image is tagged with what it was made from", ""),
             "x-mainstay" => build.cargo = cargo(&value),
             _ => {}
         }
@@ -41,11 +56,11 @@ pub(super) fn of_service(field: &Field<'_>, input: &Input<'_>) -> Option<Build> 
 
 fn context(field: &Field<'_>, input: &Input<'_>) -> Option<String> {
     let text = field.text()?;
-    if text.contains("://") || text.starts_with("git@") {
+    if text.contains("://") || text.starts_with("git@") || text.starts_with("github.com/") {
         field.error("a build context must be a folder of this machine", "clone the repository first");
         return None;
     }
-    Some(paths::resolve(&text, &input.project_dir))
+    paths::of_host(field, &text, input)
 }
 
 /// An argument without a value takes the person's.
@@ -54,7 +69,12 @@ fn args(field: &Field<'_>, input: &Input<'_>) -> IndexMap<String, Option<String>
     given.map(|(name, value)| (name.clone(), value.or_else(|| input.environment.get(&name).cloned()))).collect()
 }
 
+/// `x-mainstay: {cargo: PACKAGE}`.
 fn cargo(field: &Field<'_>) -> Option<String> {
     field.only(&["cargo"]);
-    field.entries()?.get("cargo")?.text()
+    let package = field.get("cargo").and_then(|package| package.word());
+    if package.is_none() {
+        field.error("`cargo` is missing: the package whose binary is built", "such as `x-mainstay: {cargo: todomvc}`");
+    }
+    package
 }

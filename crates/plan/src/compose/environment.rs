@@ -5,24 +5,42 @@ use indexmap::IndexMap;
 use super::Input;
 use super::dotenv;
 use super::field::Field;
+use super::paths;
+
+/// More files for one service are a mistake.
+const MOST_FILES: usize = 64;
+
+/// A file of variables has a few lines.
+const LARGEST_FILE_BYTES: usize = 1 << 20;
 
 /// Names with values, as a mapping or as a list of `NAME=value`. A name without
 /// a value is `None`.
 pub(super) fn pairs(field: &Field<'_>) -> IndexMap<String, Option<String>> {
     let mut pairs = IndexMap::new();
+    let mut add = |field: &Field<'_>, name: &str, value: Option<String>| {
+        if name.is_empty() {
+            field.error("there is a value without a name", "write `NAME=value`");
+        } else {
+            pairs.insert(name.to_owned(), value);
+        }
+    };
     if field.is_list() {
         for item in field.items().unwrap_or_default() {
+            if item.is_map() {
+                item.error("expected `NAME=value`, found a mapping", "write `NAME=value`, or take the `-` away");
+                continue;
+            }
             let Some(text) = item.text() else { continue };
             match text.split_once('=') {
-                Some((name, value)) => pairs.insert(name.to_owned(), Some(value.to_owned())),
-                None => pairs.insert(text, None),
-            };
+                Some((name, value)) => add(&item, name, Some(value.to_owned())),
+                None => add(&item, &text, None),
+            }
         }
         return pairs;
     }
     for (name, value) in field.entries().unwrap_or_default() {
-        let value = if value.is_null() { None } else { value.text() };
-        pairs.insert(name.to_owned(), value);
+        let text = if value.is_null() { None } else { value.text() };
+        add(&value, name, text);
     }
     pairs
 }
@@ -40,23 +58,34 @@ pub(super) fn of_service(
     env_file: Option<&Field<'_>>,
     input: &Input<'_>,
 ) -> IndexMap<String, Option<String>> {
+    let persons = |name: &str| input.environment.get(name).cloned();
+    let own: IndexMap<String, Option<String>> = environment
+        .map(pairs)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, value)| (name.clone(), value.or_else(|| persons(&name))))
+        .collect();
     let mut all: IndexMap<String, Option<String>> = IndexMap::new();
     for field in env_file.map(files).unwrap_or_default() {
-        let lookup = |name: &str| input.environment.get(name).cloned();
-        for (name, value) in read_file(&field, input, &lookup) {
-            all.insert(name, Some(value));
-        }
+        // The values of a file may name the person's variables, the service's own, and those of earlier files.
+        let earlier = all.clone();
+        let lookup = |name: &str| {
+            persons(name).or_else(|| own.get(name).cloned().flatten()).or_else(|| earlier.get(name).cloned().flatten())
+        };
+        all.extend(read_file(&field, input, &lookup).into_iter().map(|(name, value)| (name, Some(value))));
     }
-    for (name, value) in environment.map(pairs).unwrap_or_default() {
-        let value = value.or_else(|| input.environment.get(&name).cloned());
-        all.insert(name, value);
-    }
+    all.extend(own);
     all
 }
 
 /// One path, a list of paths, or a list of mappings.
 fn files<'a>(field: &Field<'a>) -> Vec<Field<'a>> {
-    if field.is_list() { field.items().unwrap_or_default() } else { vec![field.clone()] }
+    let files = if field.is_list() { field.items().unwrap_or_default() } else { vec![field.clone()] };
+    if files.len() > MOST_FILES {
+        field.error(format!("{} files of variables are more than {MOST_FILES}", files.len()), "");
+        return Vec::new();
+    }
+    files
 }
 
 fn read_file(field: &Field<'_>, input: &Input<'_>, lookup: &dyn Fn(&str) -> Option<String>) -> Vec<(String, String)> {
@@ -67,31 +96,36 @@ fn read_file(field: &Field<'_>, input: &Input<'_>, lookup: &dyn Fn(&str) -> Opti
             match key {
                 "path" => path = value.text(),
                 "required" => required = value.boolean().unwrap_or(true),
-                "format" => raw = value.text().is_some_and(|format| format == "raw"),
+                "format" => raw = value.choice("format of a file", &[("raw", true)]).unwrap_or(false),
                 _ => {}
             }
+        }
+        if field.get("path").is_none() {
+            field.error("`path` is missing: which file", "such as `{path: app.env}`");
         }
     } else {
         path = field.text();
     }
-    let Some(path) = path else { return Vec::new() };
-    match (input.read)(&super::paths::resolve(&path, &input.project_dir)) {
-        Ok(Some(text)) if raw => {
-            let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-            lines.filter_map(|line| line.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect()
+    let Some(path) = path.and_then(|path| paths::of_host(field, &path, input)) else { return Vec::new() };
+    let text = match (input.read)(&path) {
+        Ok(Some(text)) if text.len() <= LARGEST_FILE_BYTES => text,
+        Ok(Some(_)) => {
+            field.error(format!("the file `{path}` is larger than {} KiB", LARGEST_FILE_BYTES >> 10), "");
+            return Vec::new();
         }
-        Ok(Some(text)) => dotenv::parse(&text, lookup).unwrap_or_else(|error| {
-            field.error(format!("`{path}`: {error}"), "");
-            Vec::new()
-        }),
-        Ok(None) if !required => Vec::new(),
+        Ok(None) if !required => return Vec::new(),
         Ok(None) => {
-            field.error(format!("the file `{path}` is missing"), "make it, or say `required: false`");
-            Vec::new()
+            field.error(format!("the file `{path}` is missing"), "make it, or say `{path: ..., required: false}`");
+            return Vec::new();
         }
         Err(error) => {
             field.error(format!("the file `{path}` cannot be read: {error}"), "");
-            Vec::new()
+            return Vec::new();
         }
-    }
+    };
+    let parsed = if raw { dotenv::parse_raw(&text, lookup) } else { dotenv::parse(&text, lookup) };
+    parsed.unwrap_or_else(|error| {
+        field.error(format!("`{path}`: {error}"), "");
+        Vec::new()
+    })
 }

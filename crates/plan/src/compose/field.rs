@@ -25,6 +25,13 @@ pub(super) struct Complaint {
     pub(super) hint: Option<String>,
 }
 
+impl Complaint {
+    /// About a file as a whole, or about what is no tree yet.
+    pub(super) fn of_file(at: Position, message: String) -> Self {
+        Self { at, key: String::new(), message, hint: None }
+    }
+}
+
 /// A value, where it stands, and who takes complaints.
 #[derive(Clone)]
 pub(super) struct Field<'a> {
@@ -96,13 +103,61 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A boolean of YAML 1.2, or one of the words that Compose takes after filling in.
-    pub(super) fn boolean(&self) -> Option<bool> {
-        match self.scalar().map(str::to_ascii_lowercase).as_deref() {
-            Some("true" | "yes" | "y" | "on" | "1") => Some(true),
-            Some("false" | "no" | "n" | "off" | "0") => Some(false),
-            _ => self.expected("true or false", ""),
+    /// A text; an empty one, which an unset variable leaves, says nothing.
+    pub(super) fn word(&self) -> Option<String> {
+        self.text().filter(|text| !text.is_empty())
+    }
+
+    /// One of the words that there are.
+    pub(super) fn choice<T: Copy>(&self, what: &str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text()?;
+        let found = choices.iter().find(|(word, _)| *word == text);
+        if found.is_none() {
+            let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+            self.error(format!("`{}` is no {what}", shorten(&text)), hints::one_of(&text, &words, ""));
         }
+        found.map(|(_, meaning)| *meaning)
+    }
+
+    /// A boolean of YAML 1.2, or with a warning one of YAML 1.1.
+    pub(super) fn boolean(&self) -> Option<bool> {
+        let word = self.scalar().map(str::to_ascii_lowercase);
+        let (meaning, old) = match word.as_deref() {
+            Some("true") => (true, false),
+            Some("false") => (false, false),
+            Some("yes" | "y" | "on") => (true, true),
+            Some("no" | "n" | "off") => (false, true),
+            _ => return self.expected("true or false", ""),
+        };
+        if old {
+            self.warning(format!("`{}` is a text in YAML 1.2", word.unwrap_or_default()), format!("write `{meaning}`"));
+        }
+        Some(meaning)
+    }
+
+    /// The value of a key of a mapping, where it is one and has it.
+    pub(super) fn get(&self, key: &str) -> Option<Field<'a>> {
+        match &self.node.kind {
+            Kind::Map(_) => self.entries()?.shift_remove(key),
+            _ => None,
+        }
+    }
+
+    /// Where the value of `key` names something: an item of a list that says it,
+    /// or an entry of a mapping; else where the value is, else this.
+    pub(super) fn mention(&self, key: &str, says: &dyn Fn(&Field<'a>) -> bool) -> Field<'a> {
+        let Some(value) = self.get(key) else { return self.clone() };
+        let inside: Vec<Field<'a>> = match &value.node.kind {
+            Kind::List(_) => value.items().unwrap_or_default(),
+            Kind::Map(_) => value.entries().unwrap_or_default().into_values().collect(),
+            Kind::Scalar { .. } => Vec::new(),
+        };
+        inside.into_iter().find(says).unwrap_or(value)
+    }
+
+    /// The last step of the path: the key of a mapping's entry.
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.path.strip_suffix(name).is_some_and(|before| before.ends_with('.'))
     }
 
     pub(super) fn number<T: std::str::FromStr>(&self) -> Option<T> {
@@ -110,6 +165,13 @@ impl<'a> Field<'a> {
             Some(number) => Some(number),
             None => self.expected("a whole number in range", "3"),
         }
+    }
+
+    /// A mode such as `0440`, `0o440` or `"440"`: always octal, as everybody means it.
+    pub(super) fn octal(&self) -> Option<u32> {
+        let digits = self.scalar().map(|text| text.strip_prefix("0o").unwrap_or(text));
+        let mode = digits.and_then(|digits| u32::from_str_radix(digits, 8).ok()).filter(|mode| *mode <= 0o7777);
+        mode.map_or_else(|| self.expected("a mode in octal digits", "0440"), Some)
     }
 
     pub(super) fn duration_ms(&self) -> Option<u64> {
@@ -151,6 +213,15 @@ impl<'a> Field<'a> {
 
     pub(super) fn is_list(&self) -> bool {
         matches!(self.node.kind, Kind::List(_))
+    }
+
+    /// Nothing, an empty text, or a collection without items.
+    pub(super) fn is_empty(&self) -> bool {
+        match &self.node.kind {
+            Kind::Scalar { text, .. } => self.is_null() || text.is_empty(),
+            Kind::List(items) => items.is_empty(),
+            Kind::Map(entries) => entries.is_empty(),
+        }
     }
 
     pub(super) fn is_map(&self) -> bool {
@@ -195,13 +266,15 @@ impl<'a> Field<'a> {
             if known.contains(&key) || (key.starts_with("x-") && key != "x-mainstay") {
                 continue;
             }
-            let hint = hints::unsupported(key).map(str::to_owned).unwrap_or_else(|| hints::near(key, known));
+            let reason = hints::unsupported(&field.path);
+            let hint = if reason.is_empty() { hints::near(key, known) } else { reason.to_owned() };
             field.key_error(format!("the key `{key}` is not supported here"), hint);
         }
     }
 }
 
-fn shorten(text: &str) -> String {
+/// A stranger's text as it may stand in a message.
+pub(super) fn shorten(text: &str) -> String {
     const LONGEST: usize = 60;
     if text.chars().count() <= LONGEST {
         text.to_owned()

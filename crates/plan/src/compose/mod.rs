@@ -1,7 +1,7 @@
 //! Compose text to [`Stack`].
 //!
-//! `yaml` makes a tree with positions, `interpolate` fills variables in, `merge`
-//! lays several files over each other; then each concern has a reader of its own
+//! `yaml` makes a tree with positions, `variables` fills it in, `merge` lays
+//! several files over each other; then each concern has a reader of its own
 //! (`service` hands its keys to them), and `resolve` puts the stack together.
 //! Every complaint carries file, line, column, key and a hint, and one run
 //! collects all of them. No input panics.
@@ -15,25 +15,30 @@ mod files;
 mod health;
 mod hints;
 mod interpolate;
+mod limits;
 mod merge;
 mod mounts;
+mod namespaces;
 mod networks;
 mod paths;
 mod ports;
+mod project;
 mod resolve;
 mod service;
 mod units;
+mod variables;
 mod words;
 mod yaml;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use indexmap::IndexMap;
 
 use crate::stack::Stack;
 use field::{Complaint, Complaints, Field};
-use yaml::{Kind, Node};
+use variables::Variables;
+use yaml::{Node, Position};
 
 /// More services than this are no stack for one box.
 const MOST_SERVICES: usize = 1000;
@@ -119,10 +124,11 @@ impl std::error::Error for Diagnostics {}
 /// Everything that is wrong with the files, each with its place.
 pub fn load(input: &Input<'_>) -> Result<Loaded, Diagnostics> {
     let complaints = Complaints::default();
-    let stack = parse_files(input, &complaints).and_then(|tree| read(&tree, input, &complaints));
+    let stack = parse_files(input, &complaints).and_then(|(project, tree)| read(&project, &tree, input, &complaints));
     let shown = |complaints: Vec<Complaint>| {
-        let mut all: Vec<Diagnostic> = complaints.into_iter().map(|complaint| diagnostic(input, complaint)).collect();
-        all.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+        let mut all = complaints;
+        all.sort_by_key(|complaint| (complaint.at.file, complaint.at.line, complaint.at.column));
+        let mut all: Vec<Diagnostic> = all.into_iter().map(|complaint| diagnostic(input, complaint)).collect();
         all.dedup();
         all
     };
@@ -145,118 +151,60 @@ fn diagnostic(input: &Input<'_>, complaint: Complaint) -> Diagnostic {
     }
 }
 
-/// All files as one tree, with variables filled in.
-fn parse_files(input: &Input<'_>, complaints: &Complaints) -> Option<Node> {
-    let mut whole: Option<Node> = None;
+/// The project's name, and all files as one tree with variables filled in.
+fn parse_files(input: &Input<'_>, complaints: &Complaints) -> Option<(String, Node)> {
+    let mut trees: Vec<Node> = Vec::new();
     for (index, file) in input.files.iter().enumerate() {
-        let mut tree = match yaml::parse(index, &file.text) {
-            Ok(tree) => tree,
-            Err(problem) => {
-                let complaint = Complaint { at: problem.at, key: String::new(), message: problem.message, hint: None };
-                complaints.errors.borrow_mut().push(complaint);
-                continue;
-            }
-        };
-        fill_in(&mut tree, "", &input.environment, complaints);
-        whole = Some(match whole {
-            Some(base) => merge::merge(base, tree),
-            None => tree,
-        });
+        match yaml::parse(index, &file.text) {
+            Ok(tree) => trees.push(tree),
+            Err(yaml::Problem { at, message }) => complaints.errors.borrow_mut().push(Complaint::of_file(at, message)),
+        }
     }
-    let mut whole = whole?;
+    // What is missing would be complained about as well, and be no fault of its own.
+    if !complaints.errors.borrow().is_empty() {
+        return None;
+    }
+    let project = project::name(input, &trees, complaints);
+    let mut environment = input.environment.clone();
+    environment.extend(project.clone().map(|name| (project::VARIABLE.to_owned(), name)));
+    let mut variables = Variables::new(&environment, complaints);
+    trees.iter_mut().for_each(|tree| variables.fill(tree, ""));
+    let Some(mut whole) = trees.into_iter().reduce(merge::merge) else {
+        let message = "there is no compose file".to_owned();
+        complaints.errors.borrow_mut().push(Complaint::of_file(Position::default(), message));
+        return None;
+    };
     merge::drop_resets(&mut whole);
-    Some(whole)
+    Some((project.unwrap_or_default(), whole))
 }
 
-/// Fills variables into values, never into keys.
-fn fill_in(node: &mut Node, path: &str, variables: &BTreeMap<String, String>, complaints: &Complaints) {
-    let at = node.at;
-    match &mut node.kind {
-        Kind::List(items) => {
-            for (index, item) in items.iter_mut().enumerate() {
-                fill_in(item, &format!("{path}[{index}]"), variables, complaints);
-            }
-        }
-        Kind::Map(entries) => {
-            let dot = if path.is_empty() { "" } else { "." };
-            for (key, value) in entries {
-                fill_in(value, &format!("{path}{dot}{}", key.name), variables, complaints);
-            }
-        }
-        Kind::Scalar { text, .. } if text.contains('$') => match interpolate::fill(text, variables) {
-            Ok(filled) => {
-                *text = filled.text;
-                let warning = |name: &String| Complaint {
-                    at,
-                    key: path.to_owned(),
-                    message: format!("the variable `{name}` is not set, and is taken as empty"),
-                    hint: Some(format!("set it in `.env`, or give a default: `${{{name}:-value}}`")),
-                };
-                complaints.warnings.borrow_mut().extend(filled.unset.iter().map(warning));
-            }
-            Err(message) => {
-                let complaint = Complaint { at, key: path.to_owned(), message, hint: None };
-                complaints.errors.borrow_mut().push(complaint);
-            }
-        },
-        Kind::Scalar { .. } => {}
-    }
-}
-
-fn read(tree: &Node, input: &Input<'_>, complaints: &Complaints) -> Option<Stack> {
+fn read(project: &str, tree: &Node, input: &Input<'_>, complaints: &Complaints) -> Option<Stack> {
     let root = Field::root(tree, complaints);
     root.only(&["name", "version", "services", "networks", "volumes", "secrets", "configs"]);
     let top = root.entries()?;
     if let Some(version) = top.get("version") {
         version.warning("`version` means nothing any more", "take the line away");
     }
-    let project = project_name(input, &root, top.get("name"))?;
+    top.get("name").and_then(Field::text);
     let section = |name: &str| top.get(name).and_then(Field::entries).unwrap_or_default();
     let fields = section("services");
     if fields.is_empty() || fields.len() > MOST_SERVICES {
         root.error(format!("a stack has from 1 to {MOST_SERVICES} services, and this has {}", fields.len()), "");
         return None;
     }
+    let known: Vec<&str> = fields.keys().copied().collect();
     let mut services = IndexMap::new();
-    for (name, field) in fields {
-        if let Some(read) = service::read(name, &field, input, &project) {
-            services.insert(name, (field, read));
+    for (name, field) in &fields {
+        if let Some(read) = service::read(name, field, input, project) {
+            services.insert(*name, (field.clone(), read));
         }
     }
     let sections = resolve::Sections {
+        services: known,
         networks: section("networks"),
         volumes: section("volumes"),
         secrets: section("secrets"),
         configs: section("configs"),
     };
-    // A service that could not be read would be missed by those that depend on it.
-    if !complaints.errors.borrow().is_empty() {
-        return None;
-    }
     Some(resolve::stack(project, services, &sections, input))
-}
-
-/// The person's name for the project, the file's, or the folder's, as Docker
-/// Compose has it: what was made under another name would be lost from sight.
-fn project_name(input: &Input<'_>, root: &Field<'_>, field: Option<&Field<'_>>) -> Option<String> {
-    let given = input.project_name.clone().or_else(|| field.and_then(Field::text));
-    let Some(name) = given else {
-        let name = normalised(paths::last(&input.project_dir));
-        return Some(if name.is_empty() { "default".to_owned() } else { name });
-    };
-    if normalised(&name) != name || name.is_empty() {
-        let asked = field.filter(|_| input.project_name.is_none()).unwrap_or(root);
-        asked.error(
-            format!("`{name}` cannot be a project's name"),
-            "lower-case letters, digits, `-` and `_`; the first a letter or a digit",
-        );
-        return None;
-    }
-    Some(name)
-}
-
-fn normalised(name: &str) -> String {
-    let kept: BTreeSet<char> = ('a'..='z').chain('0'..='9').chain(['-', '_']).collect();
-    let name: String = name.to_lowercase().chars().filter(|c| kept.contains(c)).collect();
-    name.trim_start_matches(['-', '_']).to_owned()
 }

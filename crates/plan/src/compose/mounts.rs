@@ -1,32 +1,34 @@
 //! `volumes` and `tmpfs` of a service.
 
+use indexmap::IndexMap;
+
 use super::Input;
 use super::field::Field;
 use super::paths;
 use crate::stack::Mount;
 
-/// What a service mounts; of two for one path the later counts.
+const PROPAGATIONS: [&str; 6] = ["rprivate", "private", "rshared", "shared", "rslave", "slave"];
+
+/// What a service mounts; of two volumes for one path the later counts.
 pub(super) fn of_service(volumes: Option<&Field<'_>>, tmpfs: Option<&Field<'_>>, input: &Input<'_>) -> Vec<Mount> {
-    let mut mounts: Vec<Mount> = Vec::new();
+    let mut mounts: IndexMap<String, Mount> = IndexMap::new();
     for item in volumes.and_then(Field::items).unwrap_or_default() {
         let mount = if item.is_map() { long(&item, input) } else { short(&item, input) };
-        mounts.extend(mount);
+        mounts.extend(mount.map(|mount| (target_of(&mount).to_owned(), mount)));
     }
-    for text in tmpfs.map(Field::texts).unwrap_or_default() {
-        let (target, options) = text.split_once(':').map_or((text.as_str(), None), |(path, rest)| (path, Some(rest)));
-        mounts.push(Mount::Tmpfs {
-            target: target.to_owned(),
-            size_bytes: None,
-            mode: None,
-            options: Some(options.unwrap_or_default().to_owned()),
-        });
+    let items =
+        tmpfs.map(|field| if field.is_list() { field.items().unwrap_or_default() } else { vec![field.clone()] });
+    for item in items.unwrap_or_default() {
+        let Some(mount) = short_tmpfs(&item) else { continue };
+        if let Some(Mount::Volume { .. } | Mount::Bind { .. }) = mounts.get(target_of(&mount)) {
+            item.error(
+                format!("`{}` is mounted under `volumes` already", target_of(&mount)),
+                "take one of the two away",
+            );
+        }
+        mounts.insert(target_of(&mount).to_owned(), mount);
     }
-    let mut last: Vec<Mount> = Vec::new();
-    for mount in mounts {
-        last.retain(|other| target_of(other) != target_of(&mount));
-        last.push(mount);
-    }
-    last
+    mounts.into_values().collect()
 }
 
 fn target_of(mount: &Mount) -> &str {
@@ -35,56 +37,53 @@ fn target_of(mount: &Mount) -> &str {
     }
 }
 
-fn absolute(field: &Field<'_>, target: &str) -> Option<()> {
-    if target.starts_with('/') {
-        return Some(());
-    }
-    field.error(format!("the path inside the container, `{target}`, is not absolute"), "such as `data:/var/lib/data`");
-    None
+/// `TARGET[:OPTIONS]`.
+fn short_tmpfs(field: &Field<'_>) -> Option<Mount> {
+    let text = field.text()?;
+    let (target, options) = text.split_once(':').unwrap_or((&text, ""));
+    let target = paths::inside(field, target)?;
+    Some(Mount::Tmpfs { target, size_bytes: None, mode: None, options: Some(options.to_owned()) })
+}
+
+/// What stands behind the second colon.
+#[derive(Default)]
+struct Options {
+    read_only: bool,
+    nocopy: bool,
+    propagation: Option<String>,
+    selinux: Option<String>,
 }
 
 /// `[SOURCE:]TARGET[:OPTIONS]`.
 fn short(field: &Field<'_>, input: &Input<'_>) -> Option<Mount> {
     let text = field.text()?;
-    if text.contains('\\') {
+    let parts: Vec<&str> = text.split(':').collect();
+    // `C:/x:/y`; with two parts it is a volume of one letter.
+    let has_drive = matches!(parts[..], [drive, path, target, ..]
+        if drive.len() == 1 && path.starts_with('/') && target.starts_with('/'));
+    if has_drive || text.contains('\\') {
         field.error(format!("`{text}` has a Windows path"), "the engine's host is Linux; write a path of it");
         return None;
     }
-    let parts: Vec<&str> = text.split(':').collect();
-    let (source, target, options) = match parts[..] {
+    if parts.iter().any(|part| part.is_empty()) {
+        field.error(format!("`{text}` has nothing on one side of a colon"), "is a variable in it not set?");
+        return None;
+    }
+    let (source, target, written) = match parts[..] {
         [target] => (None, target, ""),
         [source, target] => (Some(source), target, ""),
         [source, target, options] => (Some(source), target, options),
         _ => {
-            field.error(
-                format!("`{text}` has too many colons"),
-                "write it in the long form: `{type: bind, source: …, target: …}`",
-            );
+            let hint = "write it in the long form: `{type: bind, source: ..., target: ...}`";
+            field.error(format!("`{text}` has too many colons"), hint);
             return None;
         }
     };
-    absolute(field, target)?;
-    let mut read_only = false;
-    let (mut nocopy, mut propagation, mut selinux) = (false, None, None);
-    for option in options.split(',').filter(|option| !option.is_empty()) {
-        match option {
-            "ro" => read_only = true,
-            "rw" | "cached" | "delegated" | "consistent" => {}
-            "nocopy" => nocopy = true,
-            "z" | "Z" => selinux = Some(option.to_owned()),
-            "shared" | "rshared" | "slave" | "rslave" | "private" | "rprivate" => propagation = Some(option.to_owned()),
-            _ => {
-                field.error(
-                    format!("the option `{option}` is not known"),
-                    "`ro`, `rw`, `nocopy`, `z`, `Z` and propagations are",
-                );
-            }
-        }
-    }
-    let target = target.to_owned();
+    let target = paths::inside(field, target)?;
+    let Options { read_only, nocopy, propagation, selinux } = options(field, written);
     Some(match source {
-        Some(path) if is_path(path) => Mount::Bind {
-            source: host_path(field, path, input)?,
+        Some(path) if path.starts_with(['.', '/', '~']) => Mount::Bind {
+            source: paths::of_host(field, path, input)?,
             target,
             read_only,
             // The short form makes the folder where it is missing, as Docker always did.
@@ -92,84 +91,111 @@ fn short(field: &Field<'_>, input: &Input<'_>) -> Option<Mount> {
             propagation,
             selinux,
         },
+        // A volume is relabelled by the engine itself: `z` asks for nothing more.
         source => Mount::Volume { source: source.map(str::to_owned), target, read_only, nocopy },
     })
 }
 
-fn is_path(source: &str) -> bool {
-    source.starts_with(['.', '/', '~']) || source.contains('\\')
+fn options(field: &Field<'_>, text: &str) -> Options {
+    let mut options = Options::default();
+    for option in text.split(',').filter(|option| !option.is_empty()) {
+        match option {
+            "ro" => options.read_only = true,
+            // Those of Docker Desktop mean nothing on Linux.
+            "rw" | "cached" | "delegated" | "consistent" => {}
+            "nocopy" => options.nocopy = true,
+            "z" | "Z" => options.selinux = Some(option.to_owned()),
+            _ if PROPAGATIONS.contains(&option) => options.propagation = Some(option.to_owned()),
+            _ => field.error(
+                format!("the option `{option}` is not known"),
+                "`ro`, `rw`, `nocopy`, `z`, `Z` and propagations are",
+            ),
+        }
+    }
+    options
 }
 
-fn host_path(field: &Field<'_>, path: &str, input: &Input<'_>) -> Option<String> {
-    if path.contains('\\') {
-        field.error(format!("`{path}` is a Windows path"), "the engine's host is Linux; write a path of it");
-        return None;
-    }
-    if let Some(rest) = path.strip_prefix('~') {
-        let home = input.environment.get("HOME").map_or("/root", String::as_str);
-        return Some(paths::resolve(rest.trim_start_matches('/'), home));
-    }
-    Some(paths::resolve(path, &input.project_dir))
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Type {
+    Volume,
+    Bind,
+    Tmpfs,
 }
+
+const TYPES: [(&str, Type); 3] = [("volume", Type::Volume), ("bind", Type::Bind), ("tmpfs", Type::Tmpfs)];
 
 fn long(field: &Field<'_>, input: &Input<'_>) -> Option<Mount> {
     field.only(&["type", "source", "target", "read_only", "bind", "volume", "tmpfs", "consistency"]);
-    field.passed_over(&["consistency"], "it means something only on Docker Desktop");
-    let entries = field.entries()?;
-    let groups: [(&str, &[&str]); 3] = [
-        ("bind", &["create_host_path", "propagation", "selinux"]),
-        ("volume", &["nocopy", "subpath"]),
-        ("tmpfs", &["size", "mode"]),
-    ];
-    for (group, known) in groups {
-        if let Some(options) = entries.get(group) {
-            options.only(known);
+    field.passed_over(&["consistency"], "it is Docker Desktop's own");
+    for (key, missing) in [("type", "`volume`, `bind` or `tmpfs`"), ("target", "the path inside the container")] {
+        if field.get(key).is_none() {
+            field.error(format!("`{key}` is missing: {missing}"), "");
+            return None;
         }
     }
-    let text = |key: &str| entries.get(key).and_then(Field::text);
-    let option =
-        |group: &str, key: &str| entries.get(group).and_then(Field::entries).and_then(|map| map.get(key).cloned());
-    let read_only = entries.get("read_only").and_then(Field::boolean).unwrap_or(false);
-    let Some(target) = text("target") else {
-        field.error("`target` is missing: the path inside the container", "");
+    let kind = field.get("type")?.choice("type of mount", &TYPES)?;
+    for (key, of) in TYPES {
+        if let Some(options) = field.get(key).filter(|_| of != kind) {
+            options.key_error(format!("`{key}` has options for another type of mount"), "");
+        }
+    }
+    let target_field = field.get("target")?;
+    let target = paths::inside(&target_field, &target_field.text()?)?;
+    let read_only = field.get("read_only").and_then(|value| value.boolean()).unwrap_or(false);
+    match kind {
+        Type::Volume => {
+            let volume = field.get("volume");
+            let nocopy = volume.as_ref().and_then(|volume| {
+                volume.only(&["nocopy"]);
+                volume.get("nocopy")?.boolean()
+            });
+            let source = field.get("source").and_then(|source| source.text()).filter(|source| !source.is_empty());
+            Some(Mount::Volume { source, target, read_only, nocopy: nocopy.unwrap_or(false) })
+        }
+        Type::Bind => bind(field, target, read_only, input),
+        Type::Tmpfs => Some(tmpfs(field, target)),
+    }
+}
+
+fn bind(field: &Field<'_>, target: String, read_only: bool, input: &Input<'_>) -> Option<Mount> {
+    let Some(source) = field.get("source") else {
+        field.error("`source` is missing: the path of the host", "");
         return None;
     };
-    absolute(field, &target)?;
-    match text("type").as_deref() {
-        Some("volume") | None => {
-            let nocopy = option("volume", "nocopy").and_then(|nocopy| nocopy.boolean()).unwrap_or(false);
-            if let Some(subpath) = option("volume", "subpath") {
-                subpath.key_error("`subpath` needs an engine of version 26 or later", "mount the whole volume");
-            }
-            Some(Mount::Volume { source: text("source"), target, read_only, nocopy })
-        }
-        Some("bind") => {
-            let source = text("source").or_else(|| {
-                field.error("`source` is missing: the path of the host", "");
-                None
-            })?;
-            Some(Mount::Bind {
-                source: host_path(field, &source, input)?,
-                target,
-                read_only,
-                create_host_path: option("bind", "create_host_path")
-                    .and_then(|create| create.boolean())
-                    .unwrap_or(true),
-                propagation: option("bind", "propagation").and_then(|name| name.text()),
-                selinux: option("bind", "selinux").and_then(|label| label.text()),
-            })
-        }
-        Some("tmpfs") => Some(Mount::Tmpfs {
-            target,
-            size_bytes: option("tmpfs", "size").and_then(|size| size.bytes()),
-            mode: option("tmpfs", "mode")
-                .and_then(|mode| mode.text())
-                .and_then(|text| u32::from_str_radix(&text, 8).ok()),
-            options: None,
-        }),
-        Some(other) => {
-            field.error(format!("the mount type `{other}` is not supported"), "`volume`, `bind` and `tmpfs` are");
-            None
-        }
+    let options = field.get("bind");
+    if let Some(options) = &options {
+        options.only(&["create_host_path", "propagation", "selinux"]);
+    }
+    let option = |key: &str| options.as_ref().and_then(|options| options.get(key));
+    let propagations = PROPAGATIONS.map(|name| (name, name));
+    let propagation = option("propagation").and_then(|name| name.choice("propagation", &propagations));
+    let selinux = option("selinux").and_then(|label| label.choice("label of SELinux", &[("z", "z"), ("Z", "Z")]));
+    let create_host_path = option("create_host_path").and_then(|create| create.boolean()).unwrap_or(true);
+    let path = paths::of_host(&source, &source.text()?, input)?;
+    // The engine takes these two only in the short form, where a colon divides.
+    if (create_host_path || selinux.is_some()) && path.contains(':') {
+        source.error(format!("`{path}` has a colon"), "say `bind: {create_host_path: false}`, and make it yourself");
+    }
+    Some(Mount::Bind {
+        source: path,
+        target,
+        read_only,
+        create_host_path,
+        propagation: propagation.map(str::to_owned),
+        selinux: selinux.map(str::to_owned),
+    })
+}
+
+fn tmpfs(field: &Field<'_>, target: String) -> Mount {
+    let options = field.get("tmpfs");
+    if let Some(options) = &options {
+        options.only(&["size", "mode"]);
+    }
+    let option = |key: &str| options.as_ref().and_then(|options| options.get(key));
+    Mount::Tmpfs {
+        target,
+        size_bytes: option("size").and_then(|size| size.bytes()),
+        mode: option("mode").and_then(|mode| mode.octal()),
+        options: None,
     }
 }

@@ -1,107 +1,133 @@
 //! `ports` and `expose`.
 
+use indexmap::IndexSet;
+
 use super::field::Field;
 use crate::stack::Port;
 
-/// A range as long as this is a mistake.
-const LONGEST_RANGE: u32 = 1000;
+/// A range as long as this is a mistake, and so are as many ports.
+const MOST_PORTS: usize = 1000;
+
+const EXAMPLES: &str = "such as `8080:80`, `127.0.0.1:5432:5432` or `53:53/udp`";
 
 /// The ports on the host; the same one is counted once.
 pub(super) fn published(field: &Field<'_>) -> Vec<Port> {
-    let mut ports: Vec<Port> = Vec::new();
+    let mut ports: IndexSet<(Option<String>, Option<u16>, u16, String)> = IndexSet::new();
     for item in field.items().unwrap_or_default() {
         let found = if item.is_map() { long(&item) } else { short(&item) };
-        for port in found {
-            if !ports.contains(&port) {
-                ports.push(port);
-            }
+        ports.extend(found.unwrap_or_default());
+        if ports.len() > MOST_PORTS {
+            item.error(format!("the service has more than {MOST_PORTS} ports"), "`network_mode: host` has them all");
+            return Vec::new();
         }
+    }
+    let port = |(host_ip, published, target, protocol)| Port { host_ip, published, target, protocol };
+    ports.into_iter().map(port).collect()
+}
+
+/// A port before it is one: host's address and port, container's port, protocol.
+type Parts = (Option<String>, Option<u16>, u16, String);
+
+/// `[[HOST_IP:]PUBLISHED:]TARGET[/PROTOCOL]`, with ranges.
+fn short(field: &Field<'_>) -> Option<Vec<Parts>> {
+    let text = field.text()?;
+    let (text, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
+    let (rest, target) = text.rsplit_once(':').unwrap_or(("", text));
+    if is_address(rest) && (rest.starts_with('[') || !rest.contains(':')) {
+        let hint = format!("write `{rest}:8080:{target}`, or `{rest}::{target}` to let the engine choose");
+        field.error(format!("`{text}` has an address, and no port on it"), hint);
+        return None;
+    }
+    let (host_ip, published) = rest.rsplit_once(':').unwrap_or(("", rest));
+    spread(field, host_ip, published, target, protocol)
+}
+
+fn long(field: &Field<'_>) -> Option<Vec<Parts>> {
+    field.only(&["target", "published", "host_ip", "protocol", "mode", "name", "app_protocol"]);
+    field.passed_over(&["name", "app_protocol"], "the engine has no place for it");
+    let text = |key: &str| field.get(key).and_then(|value| value.text());
+    if let Some(mode) = field.get("mode") {
+        // Both are the same where there is no Swarm.
+        mode.choice("mode of a port", &[("host", ()), ("ingress", ())])?;
+    }
+    if field.get("target").is_none() {
+        field.error("`target` is missing: the port of the container", EXAMPLES);
+        return None;
+    }
+    let protocol = text("protocol").unwrap_or_else(|| "tcp".to_owned());
+    let host_ip = text("host_ip").unwrap_or_default();
+    spread(field, &host_ip, &text("published").unwrap_or_default(), &text("target")?, &protocol)
+}
+
+fn spread(field: &Field<'_>, ip: &str, published: &str, target: &str, protocol: &str) -> Option<Vec<Parts>> {
+    let protocol = protocol.to_ascii_lowercase();
+    if !["tcp", "udp"].contains(&protocol.as_str()) {
+        field.error(format!("the protocol `{protocol}` is neither `tcp` nor `udp`"), EXAMPLES);
+        return None;
+    }
+    if !ip.is_empty() && !is_address(ip) {
+        field.error(format!("`{ip}` is no address"), "names are not looked up; write the address, such as `127.0.0.1`");
+        return None;
+    }
+    let ip = ip.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let ip = Some(ip).filter(|ip| !ip.is_empty());
+    let targets = checked_range(field, target)?;
+    // 0 lets the engine choose.
+    if matches!(published, "" | "0") {
+        return Some(targets.into_iter().map(|target| (ip.clone(), None, target, protocol.clone())).collect());
+    }
+    let hosts = checked_range(field, published)?;
+    if hosts.len() != targets.len() {
+        field.error(
+            format!("`{published}` and `{target}` are not of one length"),
+            "each port of the container takes one of the host; without one of the host, the engine chooses",
+        );
+        return None;
+    }
+    let both = hosts.into_iter().zip(targets);
+    Some(both.map(|(host, target)| (ip.clone(), Some(host), target, protocol.clone())).collect())
+}
+
+fn is_address(text: &str) -> bool {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match bare {
+        Some(bare) => bare.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => text.parse::<std::net::IpAddr>().is_ok(),
+    }
+}
+
+fn checked_range(field: &Field<'_>, text: &str) -> Option<Vec<u16>> {
+    let ports = range(text);
+    if ports.is_none() {
+        let message = format!("`{text}` is no port from 1 to 65535, and no range of at most {MOST_PORTS}");
+        field.error(message, if text.is_empty() { "is a variable in it not set?" } else { EXAMPLES });
     }
     ports
 }
 
-fn refuse(field: &Field<'_>, why: &str) -> Vec<Port> {
-    field.error(why, "such as `8080:80`, `127.0.0.1:5432:5432` or `53:53/udp`");
-    Vec::new()
-}
-
-/// `[[HOST_IP:]PUBLISHED:]TARGET[/PROTOCOL]`, with ranges.
-fn short(field: &Field<'_>) -> Vec<Port> {
-    let Some(text) = field.text() else { return Vec::new() };
-    let (text, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
-    if !["tcp", "udp"].contains(&protocol) {
-        return refuse(field, &format!("the protocol `{protocol}` is neither `tcp` nor `udp`"));
-    }
-    let (rest, target) = text.rsplit_once(':').unwrap_or(("", text));
-    let (host_ip, published) = match rest.rsplit_once(':') {
-        Some((ip, published)) => (Some(ip.trim_start_matches('[').trim_end_matches(']').to_owned()), published),
-        // `127.0.0.1::80` has an address and no port.
-        None if rest.parse::<std::net::IpAddr>().is_ok() => (Some(rest.to_owned()), ""),
-        None => (None, rest),
-    };
-    if let Some(ip) = host_ip.as_ref().filter(|ip| ip.parse::<std::net::IpAddr>().is_err()) {
-        return refuse(field, &format!("`{ip}` is no address"));
-    }
-    spread(field, host_ip.as_deref(), published, target, protocol)
-}
-
-fn spread(field: &Field<'_>, host_ip: Option<&str>, published: &str, target: &str, protocol: &str) -> Vec<Port> {
-    let Some(targets) = range(target) else {
-        return refuse(
-            field,
-            &format!("`{target}` is no port from 1 to 65535, and no range of at most {LONGEST_RANGE}"),
-        );
-    };
-    let hosts = if published.is_empty() { None } else { range(published) };
-    if !published.is_empty() && hosts.is_none() {
-        return refuse(
-            field,
-            &format!("`{published}` is no port from 1 to 65535, and no range of at most {LONGEST_RANGE}"),
-        );
-    }
-    if hosts.as_ref().is_some_and(|hosts| hosts.len() != targets.len()) {
-        return refuse(field, "both ranges must be of one length");
-    }
-    let of = |(index, target): (usize, &u16)| Port {
-        host_ip: host_ip.map(str::to_owned),
-        published: hosts.as_ref().map(|hosts| hosts[index]),
-        target: *target,
-        protocol: protocol.to_owned(),
-    };
-    targets.iter().enumerate().map(of).collect()
-}
-
 fn range(text: &str) -> Option<Vec<u16>> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
-    let length = u32::from(last).checked_sub(u32::from(first))? + 1;
-    (first > 0 && length <= LONGEST_RANGE).then(|| (first..=last).collect())
-}
-
-fn long(field: &Field<'_>) -> Vec<Port> {
-    field.only(&["target", "published", "host_ip", "protocol", "mode", "name", "app_protocol"]);
-    field.passed_over(&["mode", "name", "app_protocol"], "it means something only in a Swarm");
-    let entries = field.entries().unwrap_or_default();
-    let text = |key: &str| entries.get(key).and_then(Field::text);
-    let Some(target) = text("target") else {
-        return refuse(field, "`target` is missing: the port of the container");
-    };
-    let protocol = text("protocol").unwrap_or_else(|| "tcp".to_owned());
-    spread(field, text("host_ip").as_deref(), &text("published").unwrap_or_default(), &target, &protocol)
+    let number = |text: &str| text.bytes().all(|c| c.is_ascii_digit()).then(|| text.parse::<u16>().ok()).flatten();
+    let (first, last) = (number(first)?, number(last)?);
+    let length = usize::from(last.checked_sub(first)?) + 1;
+    (first > 0 && length <= MOST_PORTS).then(|| (first..=last).collect())
 }
 
 /// `expose`: ports that are documented, each with its protocol.
 pub(super) fn exposed(field: &Field<'_>) -> Vec<String> {
-    let mut all = Vec::new();
+    let mut all: IndexSet<String> = IndexSet::new();
     for item in field.items().unwrap_or_default() {
         let Some(text) = item.text() else { continue };
         let (ports, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
-        match range(ports) {
-            Some(ports) => all.extend(ports.iter().map(|port| format!("{port}/{protocol}"))),
-            None => drop(refuse(&item, &format!("`{text}` is no port"))),
+        if let Some(ports) = spread(&item, "", "", ports, protocol) {
+            all.extend(ports.into_iter().map(|(_, _, port, protocol)| format!("{port}/{protocol}")));
+        }
+        if all.len() > MOST_PORTS {
+            item.error(format!("the service exposes more than {MOST_PORTS} ports"), "");
+            break;
         }
     }
-    all
+    all.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -120,7 +146,7 @@ mod tests {
 
     #[test]
     fn no_ranges() {
-        for text in ["0", "70000", "5-4", "", "1-2000", "a", "1-"] {
+        for text in ["0", "70000", "5-4", "", "1-2000", "a", "1-", "+1", "-1", "1-2-3"] {
             assert_eq!(range(text), None, "{text}");
         }
     }

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::Input;
 use super::field::Field;
 use super::files::{Owner, Sort};
-use super::{build, deploy, environment, files, health, mounts, networks, ports, words};
+use super::{build, deploy, environment, files, health, limits, mounts, namespaces, networks, ports, words};
 use crate::stack::{Condition, Dependency, Logging, PullPolicy, Restart, RunConfig, Security, Service};
 
 /// The keys that are supported.
@@ -68,51 +68,62 @@ const KEYS: &[&str] = &[
     "attach",
 ];
 
-/// A service, and the profiles that it belongs to.
+/// A service, and what its references need beside it.
 pub(super) struct Read {
     pub(super) service: Service,
-    pub(super) profiles: Vec<String>,
+    /// One of its profiles is active, or it has none.
+    pub(super) active: bool,
+    /// Others under another name: service and name.
+    pub(super) links: Vec<(String, String)>,
 }
 
 pub(super) fn read(name: &str, field: &Field<'_>, input: &Input<'_>, project: &str) -> Option<Read> {
     check_name(name, field)?;
     field.only(KEYS);
-    field.passed_over(&["attach"], "`logs` shows what every service writes");
+    field.passed_over(&["attach"], "`up` does not stay to show what services print");
     let entries = field.entries()?;
     let get = |key: &str| entries.get(key);
-    let text = |key: &str| get(key).and_then(Field::text);
+    let word = |key: &str| get(key).and_then(Field::word);
+    let active = is_active(get("profiles"), input);
     let build = get("build").and_then(|field| build::of_service(field, input));
-    let image = match (text("image"), &build) {
-        (Some(image), _) => image,
-        (None, Some(_)) => format!("{project}-{name}"),
-        (None, None) => {
-            if get("build").is_none() {
-                field.key_error("it has neither `image` nor `build`", "say which image it runs, or how to make one");
-            }
-            return None;
-        }
-    };
     let deployed = get("deploy").map(deploy::of_service).unwrap_or_default();
+    let links = get("links").map(links).unwrap_or_default();
     let mut service = Service {
         name: name.to_owned(),
-        image,
+        image: word("image").unwrap_or_else(|| format!("{project}-{name}")),
         pull_policy: get("pull_policy").and_then(pull_policy).unwrap_or_default(),
-        platform: text("platform"),
+        platform: word("platform"),
         replicas: replicas(&entries, deployed.replicas),
-        container_name: text("container_name"),
+        container_name: word("container_name"),
         depends_on: get("depends_on").map(depends_on).unwrap_or_default(),
         update: deployed.update,
-        run: run_config(&entries, input),
+        run: run_config(&entries, input, active),
         build,
     };
-    service.run.resources = deployed.resources;
-    deploy::older_limits(&entries, &mut service.run.resources);
-    service.run.restart = deployed.restart.or_else(|| get("restart").and_then(deploy::restart)).unwrap_or(Restart::No);
-    imply_dependencies(&mut service, get("links"));
-    if service.container_name.is_some() && service.replicas > 1 {
-        field.key_error("`container_name` forbids more than one replica", "take one of the two away");
+    if get("build").is_none() && word("image").is_none() {
+        field.key_error("it has neither `image` nor `build`", "say which image it runs, or how to make one");
     }
-    Some(Read { service, profiles: get("profiles").map(Field::texts).unwrap_or_default() })
+    service.run.resources = deployed.resources;
+    limits::of_service(&entries, &mut service.run.resources);
+    service.run.restart = deployed.restart.or_else(|| get("restart").and_then(deploy::restart)).unwrap_or(Restart::No);
+    imply_dependencies(&mut service, &links);
+    check_replicas(field, &service);
+    Some(Read { service, active, links })
+}
+
+fn is_active(profiles: Option<&Field<'_>>, input: &Input<'_>) -> bool {
+    let own = profiles.map(Field::texts).unwrap_or_default();
+    own.is_empty() || input.profiles.iter().any(|asked| asked == "*" || own.contains(asked))
+}
+
+/// What only one container can have.
+fn check_replicas(field: &Field<'_>, service: &Service) {
+    let is_fixed = service.run.networks.values().any(|attachment| attachment.ipv4_address.is_some());
+    for (key, has) in [("container_name", service.container_name.is_some()), ("ipv4_address", is_fixed)] {
+        if has && service.replicas > 1 {
+            field.key_error(format!("`{key}` forbids more than one replica"), "take one of the two away");
+        }
+    }
 }
 
 /// A service's name is a DNS name on its networks.
@@ -139,24 +150,26 @@ fn replicas(entries: &IndexMap<&str, Field<'_>>, deployed: Option<u32>) -> u32 {
     }
 }
 
-fn run_config(entries: &IndexMap<&str, Field<'_>>, input: &Input<'_>) -> RunConfig {
+fn run_config(entries: &IndexMap<&str, Field<'_>>, input: &Input<'_>, active: bool) -> RunConfig {
     let get = |key: &str| entries.get(key);
-    let text = |key: &str| get(key).and_then(Field::text);
+    let word = |key: &str| get(key).and_then(Field::word);
     let texts = |key: &str| get(key).map(Field::texts).unwrap_or_default();
     let flag = |key: &str| get(key).and_then(Field::boolean);
-    let user = text("user");
+    let user = word("user");
+    // The files of a service that is not asked for need not be there.
+    let env_file = get("env_file").filter(|_| active);
     let owner = Owner::of(user.as_deref());
     let grants = |key: &str, sort| get(key).map(|field| files::grants(field, sort, owner)).unwrap_or_default();
     RunConfig {
         command: get("command").and_then(command),
         entrypoint: get("entrypoint").and_then(command),
-        environment: environment::of_service(get("environment"), get("env_file"), input),
-        labels: get("labels").map(deploy::labels).unwrap_or_default(),
+        environment: environment::of_service(get("environment"), env_file, input),
+        labels: get("labels").map(environment::texts).unwrap_or_default(),
         group_add: texts("group_add"),
-        working_dir: text("working_dir"),
-        hostname: text("hostname"),
+        working_dir: word("working_dir"),
+        hostname: word("hostname"),
         networks: networks::of_service(get("networks"), get("network_mode")),
-        network_mode: text("network_mode"),
+        network_mode: namespaces::network_mode(entries),
         ports: get("ports").map(ports::published).unwrap_or_default(),
         expose: get("expose").map(ports::exposed).unwrap_or_default(),
         mounts: mounts::of_service(get("volumes"), get("tmpfs"), input),
@@ -164,7 +177,7 @@ fn run_config(entries: &IndexMap<&str, Field<'_>>, input: &Input<'_>) -> RunConf
         configs: grants("configs", Sort::Config),
         healthcheck: get("healthcheck").map(health::of_service),
         restart: Restart::No,
-        stop_signal: text("stop_signal"),
+        stop_signal: word("stop_signal"),
         stop_grace_period_ms: get("stop_grace_period").and_then(Field::duration_ms),
         resources: crate::stack::Resources::default(),
         security: Security {
@@ -173,9 +186,9 @@ fn run_config(entries: &IndexMap<&str, Field<'_>>, input: &Input<'_>) -> RunConf
             cap_add: texts("cap_add"),
             cap_drop: texts("cap_drop"),
             security_opt: texts("security_opt"),
-            devices: texts("devices"),
-            pid: text("pid"),
-            ipc: text("ipc"),
+            devices: get("devices").map(devices).unwrap_or_default(),
+            pid: get("pid").and_then(|field| namespaces::shared(field, &["host"])),
+            ipc: get("ipc").and_then(|field| namespaces::shared(field, &["host", "none", "private", "shareable"])),
         },
         logging: get("logging").map(logging),
         extra_hosts: get("extra_hosts").map(extra_hosts).unwrap_or_default(),
@@ -198,23 +211,24 @@ fn command(field: &Field<'_>) -> Option<Vec<String>> {
     match words::split(text) {
         Ok(words) => Some(words),
         Err(error) => {
-            field.error(error, "");
+            field.error(error, "a list is taken as it is; for a shell write `[sh, -c, '...']`");
             None
         }
     }
 }
 
 fn pull_policy(field: &Field<'_>) -> Option<PullPolicy> {
-    match field.scalar() {
-        Some("always") => Some(PullPolicy::Always),
-        Some("never") => Some(PullPolicy::Never),
-        Some("missing" | "if_not_present") => Some(PullPolicy::Missing),
-        Some("build") => Some(PullPolicy::Build),
-        _ => {
-            field.error("a pull policy is `always`, `never`, `missing` or `build`", "");
-            None
-        }
+    if field.is_empty() {
+        return None;
     }
+    let policies = [
+        ("always", PullPolicy::Always),
+        ("never", PullPolicy::Never),
+        ("missing", PullPolicy::Missing),
+        ("if_not_present", PullPolicy::Missing),
+        ("build", PullPolicy::Build),
+    ];
+    field.choice("pull policy", &policies)
 }
 
 fn depends_on(field: &Field<'_>) -> IndexMap<String, Dependency> {
@@ -230,17 +244,14 @@ fn dependency(field: &Field<'_>, mut dependency: Dependency) -> Dependency {
     field.only(&["condition", "required", "restart"]);
     for (key, value) in field.entries().unwrap_or_default() {
         match key {
-            "condition" => match value.scalar() {
-                Some("service_started") => dependency.condition = Condition::ServiceStarted,
-                Some("service_healthy") => dependency.condition = Condition::ServiceHealthy,
-                Some("service_completed_successfully") => {
-                    dependency.condition = Condition::ServiceCompletedSuccessfully;
-                }
-                _ => value.error(
-                    "it is no condition",
-                    "`service_started`, `service_healthy` and `service_completed_successfully` are",
-                ),
-            },
+            "condition" => {
+                let conditions = [
+                    ("service_started", Condition::ServiceStarted),
+                    ("service_healthy", Condition::ServiceHealthy),
+                    ("service_completed_successfully", Condition::ServiceCompletedSuccessfully),
+                ];
+                dependency.condition = value.choice("condition", &conditions).unwrap_or(dependency.condition);
+            }
             "required" => dependency.required = value.boolean().unwrap_or(true),
             "restart" => dependency.restart = value.boolean().unwrap_or(false),
             _ => {}
@@ -249,24 +260,49 @@ fn dependency(field: &Field<'_>, mut dependency: Dependency) -> Dependency {
     dependency
 }
 
+/// `SERVICE` or `SERVICE:NAME`.
+fn links(field: &Field<'_>) -> Vec<(String, String)> {
+    let link = |text: String| match text.split_once(':') {
+        Some((service, name)) => (service.to_owned(), name.to_owned()),
+        None => (text.clone(), text),
+    };
+    field.texts().into_iter().map(link).collect()
+}
+
 /// Sharing another's namespace, and a link, mean depending on it.
-fn imply_dependencies(service: &mut Service, links: Option<&Field<'_>>) {
+fn imply_dependencies(service: &mut Service, links: &[(String, String)]) {
     let implied = Dependency { condition: Condition::ServiceStarted, required: true, restart: true };
     let run = &service.run;
     let modes = [&run.network_mode, &run.security.pid, &run.security.ipc];
     let shared = modes.into_iter().flatten().filter_map(|mode| mode.strip_prefix("service:")).map(str::to_owned);
-    let linked = links.map(Field::texts).unwrap_or_default();
-    let linked = linked.iter().map(|link| link.split(':').next().unwrap_or_default().to_owned());
-    let names: Vec<String> = shared.chain(linked).collect();
+    let names: Vec<String> = shared.chain(links.iter().map(|(service, _)| service.clone())).collect();
     for name in names {
         service.depends_on.entry(name).or_insert(implied);
     }
-    for field in links.and_then(Field::items).unwrap_or_default() {
-        if field.scalar().is_some_and(|link| link.contains(':')) {
-            field
-                .error("a link with another name is not supported", "use `networks.NAME.aliases` on the other service");
+}
+
+/// `HOST[:CONTAINER[:PERMISSIONS]]`, or a mapping; written out in full.
+fn devices(field: &Field<'_>) -> Vec<String> {
+    let mut all = Vec::new();
+    for item in field.items().unwrap_or_default() {
+        let part = |key: &str| item.get(key).and_then(|value| value.word());
+        let (source, target, permissions) = if item.is_map() {
+            item.only(&["source", "target", "permissions"]);
+            (part("source"), part("target"), part("permissions"))
+        } else {
+            let Some(text) = item.text() else { continue };
+            let mut parts = text.splitn(3, ':').map(str::to_owned);
+            (parts.next(), parts.next(), parts.next())
+        };
+        let source = source.unwrap_or_default();
+        let permissions = permissions.unwrap_or_else(|| "rwm".to_owned());
+        if !source.starts_with('/') || !permissions.chars().all(|c| "rwm".contains(c)) {
+            item.error("it is no device", "such as `/dev/ttyUSB0` or `/dev/sda:/dev/disk:r`");
+            continue;
         }
+        all.push(format!("{source}:{}:{permissions}", target.unwrap_or_else(|| source.clone())));
     }
+    all
 }
 
 fn logging(field: &Field<'_>) -> Logging {
@@ -278,18 +314,33 @@ fn logging(field: &Field<'_>) -> Logging {
     }
 }
 
-/// `host:address` or `host=address`, or a mapping.
+/// `host=address` or `host:address`, or a mapping; several addresses are divided by commas.
 fn extra_hosts(field: &Field<'_>) -> Vec<String> {
+    let mut pairs: Vec<(Field<'_>, String, String)> = Vec::new();
     if field.is_list() {
-        let line = |text: String| match text.split_once('=') {
-            Some((host, address)) => format!("{host}:{address}"),
-            None => text,
-        };
-        return field.texts().into_iter().map(line).collect();
+        for item in field.items().unwrap_or_default() {
+            let Some(text) = item.text() else { continue };
+            let (host, address) = text.split_once('=').or_else(|| text.split_once(':')).unwrap_or((&text, ""));
+            pairs.push((item.clone(), host.to_owned(), address.to_owned()));
+        }
+    } else {
+        for (host, value) in field.entries().unwrap_or_default() {
+            pairs.extend(value.texts().into_iter().map(|address| (value.clone(), host.to_owned(), address)));
+        }
     }
-    let entries = field.entries().unwrap_or_default();
-    let lines = |(host, value): (&str, Field<'_>)| {
-        value.texts().into_iter().map(|address| format!("{host}:{address}")).collect::<Vec<_>>()
-    };
-    entries.into_iter().flat_map(lines).collect()
+    let mut lines = Vec::new();
+    for (field, host, addresses) in pairs {
+        for address in addresses.split(',') {
+            let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+            let is_address = bare == "host-gateway" || bare.parse::<std::net::IpAddr>().is_ok();
+            if host.is_empty() || host.contains([':', '=']) || !is_address {
+                field.error(
+                    format!("`{host}` with `{address}` is no host with its address"),
+                    "such as `db.local=10.1.0.5`",
+                );
+            }
+            lines.push(format!("{host}:{bare}"));
+        }
+    }
+    lines
 }

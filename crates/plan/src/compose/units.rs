@@ -1,7 +1,7 @@
 //! Durations, sizes and numbers as people write them.
 
 /// A duration such as `1m30s`, `500ms` or `2h`, in milliseconds (the format of
-/// Go's `time.ParseDuration`, with `d` for days beside it).
+/// Go's `time.ParseDuration`, with `d` and `w` for days and weeks beside it, as Docker Compose has it).
 pub(super) fn duration_ms(text: &str) -> Option<u64> {
     if text == "0" {
         return Some(0);
@@ -21,6 +21,7 @@ pub(super) fn duration_ms(text: &str) -> Option<u64> {
             "m" => 60_000.0,
             "h" => 3_600_000.0,
             "d" => 86_400_000.0,
+            "w" => 604_800_000.0,
             _ => return None,
         };
         total += number * unit_ms;
@@ -40,6 +41,7 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
         "m" | "mb" | "mib" => 1 << 20,
         "g" | "gb" | "gib" => 1 << 30,
         "t" | "tb" | "tib" => 1 << 40,
+        "p" | "pb" | "pib" => 1 << 50,
         _ => return None,
     };
     #[expect(clippy::cast_precision_loss, reason = "the factors are powers of two: exact")]
@@ -75,6 +77,7 @@ mod tests {
             ("0", Some(0)),
             ("10", None),
             ("", None),
+            ("1w2d", Some(777_600_000)),
             ("1x", None),
             ("s", None),
             ("1e9s", None),

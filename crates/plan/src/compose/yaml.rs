@@ -4,14 +4,19 @@
 //! Everything is bounded, since the text may be anybody's: its size, its depth,
 //! and how far aliases multiply it ("billion laughs").
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 /// A compose file of a whole data centre has a few thousand lines.
 const LARGEST_TEXT_BYTES: usize = 1 << 20;
 const DEEPEST: usize = 64;
+/// With what aliases repeat; our own file has 300.
 const MOST_NODES: usize = 100_000;
+/// With what aliases repeat.
+const MOST_TEXT_BYTES: usize = 8 << 20;
+/// A key is repeated in the path of everything below it.
+const LONGEST_KEY: usize = 512;
 
 /// Where something stands, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,8 +95,9 @@ pub(super) fn parse(file: usize, text: &str) -> Result<Node, Problem> {
             message: format!("the file is larger than {} KiB", LARGEST_TEXT_BYTES >> 10),
         });
     }
-    let mut tree = Tree { file, anchors: HashMap::new(), stack: Vec::new(), nodes: 0, root: None };
-    for event in Parser::new_from_str(text) {
+    let mut tree = Tree { file, anchors: HashMap::new(), stack: Vec::new(), extent: Extent::default(), root: None };
+    // Windows editors put a byte order mark first.
+    for event in Parser::new_from_str(text.strip_prefix('\u{feff}').unwrap_or(text)) {
         let (event, span) = event.map_err(|error| Problem {
             at: Position { file, line: error.marker().line(), column: error.marker().col() + 1 },
             message: format!("this is not YAML: {}", error.info()),
@@ -106,8 +112,17 @@ struct Tree {
     file: usize,
     anchors: HashMap<usize, Node>,
     stack: Vec<Open>,
-    nodes: usize,
+    /// What there is so far, aliases counted.
+    extent: Extent,
     root: Option<Node>,
+}
+
+/// How large a tree is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Extent {
+    nodes: usize,
+    bytes: usize,
+    depth: usize,
 }
 
 /// A collection that has not ended.
@@ -116,6 +131,8 @@ struct Open {
     anchor: usize,
     /// In a mapping: the key whose value comes next.
     key: Option<Key>,
+    /// In a mapping: the keys so far.
+    seen: HashSet<String>,
 }
 
 impl Tree {
@@ -134,7 +151,10 @@ impl Tree {
                 let Some(node) = self.anchors.get(&anchor).cloned() else {
                     return Err(Problem { at, message: "an alias stands inside of what it names".to_owned() });
                 };
-                self.count(size(&node), at)?;
+                let more = extent(&node);
+                self.check_depth(more.depth, at)?;
+                // The node itself is counted where it is added.
+                self.count(more.nodes - 1, more.bytes, at)?;
                 self.add(Node { at, ..node }, 0)
             }
             Event::DocumentStart(_) if self.root.is_some() => {
@@ -144,23 +164,35 @@ impl Tree {
         }
     }
 
-    fn count(&mut self, more: usize, at: Position) -> Result<(), Problem> {
-        self.nodes += more;
-        if self.nodes > MOST_NODES {
+    fn count(&mut self, nodes: usize, bytes: usize, at: Position) -> Result<(), Problem> {
+        self.extent.nodes += nodes;
+        self.extent.bytes += bytes;
+        if self.extent.nodes > MOST_NODES {
             return Err(Problem {
                 at,
                 message: format!("the file has more than {MOST_NODES} values, aliases counted"),
             });
         }
+        if self.extent.bytes > MOST_TEXT_BYTES {
+            return Err(Problem {
+                at,
+                message: format!("the file has more than {} MiB of text, aliases counted", MOST_TEXT_BYTES >> 20),
+            });
+        }
+        Ok(())
+    }
+
+    fn check_depth(&self, more: usize, at: Position) -> Result<(), Problem> {
+        if self.stack.len() + more > DEEPEST {
+            return Err(Problem { at, message: format!("it is nested deeper than {DEEPEST} levels") });
+        }
         Ok(())
     }
 
     fn open(&mut self, kind: Kind, at: Position, anchor: usize, tag: Option<&Tag>) -> Result<(), Problem> {
-        if self.stack.len() >= DEEPEST {
-            return Err(Problem { at, message: format!("it is nested deeper than {DEEPEST} levels") });
-        }
+        self.check_depth(1, at)?;
         let node = Node { kind, at, change: change(tag, at)? };
-        self.stack.push(Open { node, anchor, key: None });
+        self.stack.push(Open { node, anchor, key: None, seen: HashSet::new() });
         Ok(())
     }
 
@@ -171,7 +203,11 @@ impl Tree {
     }
 
     fn add(&mut self, node: Node, anchor: usize) -> Result<(), Problem> {
-        self.count(1, node.at)?;
+        let bytes = match &node.kind {
+            Kind::Scalar { text, .. } => text.len(),
+            _ => 0,
+        };
+        self.count(1, bytes, node.at)?;
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
         }
@@ -181,21 +217,27 @@ impl Tree {
         };
         match (&mut open.node.kind, open.key.take()) {
             (Kind::List(items), _) => items.push(node),
-            (Kind::Map(entries), Some(key)) => {
-                // `<<` may stand twice; every other key once.
-                if key.name != "<<" && entries.iter().any(|(other, _)| other.name == key.name) {
-                    return Err(Problem { at: key.at, message: format!("the key `{}` stands twice", key.name) });
-                }
-                entries.push((key, node));
-            }
-            (Kind::Map(_), None) => match node.kind {
-                Kind::Scalar { text, .. } => open.key = Some(Key { name: text, at: node.at }),
-                _ => return Err(Problem { at: node.at, message: "a key must be a plain word".to_owned() }),
-            },
+            (Kind::Map(entries), Some(key)) => entries.push((key, node)),
+            (Kind::Map(_), None) => open.key = Some(key(node, &mut open.seen)?),
             (Kind::Scalar { .. }, _) => {}
         }
         Ok(())
     }
+}
+
+/// A key that is new to its mapping. `<<` may stand twice; every other one once.
+fn key(node: Node, seen: &mut HashSet<String>) -> Result<Key, Problem> {
+    let at = node.at;
+    let Kind::Scalar { text: name, .. } = node.kind else {
+        return Err(Problem { at, message: "a key must be a plain word".to_owned() });
+    };
+    if name.len() > LONGEST_KEY {
+        return Err(Problem { at, message: format!("a key is longer than {LONGEST_KEY} bytes") });
+    }
+    if !seen.insert(name.clone()) && name != "<<" {
+        return Err(Problem { at, message: format!("the key `{name}` stands twice") });
+    }
+    Ok(Key { name, at })
 }
 
 fn change(tag: Option<&Tag>, at: Position) -> Result<Change, Problem> {
@@ -211,11 +253,18 @@ fn change(tag: Option<&Tag>, at: Position) -> Result<Change, Problem> {
     }
 }
 
-fn size(node: &Node) -> usize {
-    1 + match &node.kind {
-        Kind::Scalar { .. } => 0,
-        Kind::List(items) => items.iter().map(size).sum(),
-        Kind::Map(entries) => entries.iter().map(|(_, value)| size(value)).sum(),
+fn extent(node: &Node) -> Extent {
+    let below = |children: &mut dyn Iterator<Item = &Node>| {
+        children.map(extent).fold(Extent { nodes: 1, bytes: 0, depth: 1 }, |sum, child| Extent {
+            nodes: sum.nodes + child.nodes,
+            bytes: sum.bytes + child.bytes,
+            depth: sum.depth.max(child.depth + 1),
+        })
+    };
+    match &node.kind {
+        Kind::Scalar { text, .. } => Extent { nodes: 1, bytes: text.len(), depth: 0 },
+        Kind::List(items) => below(&mut items.iter()),
+        Kind::Map(entries) => below(&mut entries.iter().map(|(_, value)| value)),
     }
 }
 
@@ -227,6 +276,7 @@ fn merge_keys(node: &mut Node) -> Result<(), Problem> {
         return Ok(());
     }
     let (merges, mut own): (Vec<_>, Vec<_>) = entries.drain(..).partition(|(key, _)| key.name == "<<");
+    let mut seen: HashSet<String> = own.iter().map(|(key, _)| key.name.clone()).collect();
     for (key, value) in merges {
         let sources = match value.kind {
             Kind::List(items) => items,
@@ -237,7 +287,7 @@ fn merge_keys(node: &mut Node) -> Result<(), Problem> {
                 return Err(Problem { at: key.at, message: "`<<` takes a mapping or a list of mappings".to_owned() });
             };
             for (field, value) in fields {
-                if !own.iter().any(|(other, _)| other.name == field.name) {
+                if seen.insert(field.name.clone()) {
                     own.push((field, value));
                 }
             }
@@ -293,6 +343,23 @@ mod tests {
             laughs.push_str(&format!("{name}: &{name} [{}]\n", vec![format!("*{of}"); 10].join(", ")));
         }
         assert!(parse(0, &laughs).unwrap_err().message.contains("more than 100000 values"));
+        let long = format!("a: &a {}\nb: [{}]", "x".repeat(1 << 19), vec!["*a"; 20].join(", "));
+        assert!(parse(0, &long).unwrap_err().message.contains("8 MiB of text"));
+        assert!(parse(0, &format!("{}: 1", "k".repeat(600))).unwrap_err().message.contains("longer than 512"));
+    }
+
+    #[test]
+    fn aliases_do_not_nest_deeper_than_brackets() {
+        let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(30), "]".repeat(30));
+        let text = format!("a: &a {}\nb: &b {}\nc: {}", deep("x"), deep("*a"), deep("*b"));
+        check(&text, "3:34: it is nested deeper than 64 levels");
+    }
+
+    #[test]
+    fn bytes_that_editors_leave_behind() {
+        check("\u{feff}a: 1\r\nb: 2\r\n", "{a=1 b=2}");
+        check("# nothing\n", "{}");
+        check("---\na: 1\n...\n", "{a=1}");
     }
 
     #[test]

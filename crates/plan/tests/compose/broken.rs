@@ -34,7 +34,7 @@ fn every_error_of_a_file_is_shown_at_once() {
     compose.yaml:4:20: services.a.ports[1]: `x` is no port from 1 to 65535, and no range of at most 1000
       hint: such as `8080:80`, `127.0.0.1:5432:5432` or `53:53/udp`
     compose.yaml:5:14: services.a.restart: `sometimes` is no restart policy
-      hint: `no`, `always`, `unless-stopped` and `on-failure[:N]` are
+      hint: there is `no`, `always`, `unless-stopped`, `on-failure`
     compose.yaml:6:16: services.a.mem_limit: expected a size, found `lots`
       hint: such as `512m`
     compose.yaml:7:29: services.a.healthcheck.interval: expected a duration with its unit, found `5`
@@ -42,7 +42,7 @@ fn every_error_of_a_file_is_shown_at_once() {
     compose.yaml:7:38: services.a.healthcheck.test: a test begins with `CMD`, `CMD-SHELL` or `NONE`
       hint: such as `[CMD, pg_isready]`
     compose.yaml:8:15: services.a.volumes[0]: the path inside the container, `b`, is not absolute
-      hint: such as `data:/var/lib/data`
+      hint: such as `/var/lib/data`
     compose.yaml:8:22: services.a.volumes[1]: `C:\x:/y` has a Windows path
       hint: the engine's host is Linux; write a path of it
     ");
@@ -52,14 +52,14 @@ fn every_error_of_a_file_is_shown_at_once() {
 fn references_that_lead_nowhere() {
     let yaml = "services: {app: {image: i, networks: [frnt], volumes: ['dta:/d'], secrets: [pw], depends_on: [dbb]}, db: {image: i}}\nnetworks: {front: }\nvolumes: {data: }";
     assert_snapshot!(Case::new(yaml).at(""), @r"
-    compose.yaml:1:12: services.app: it depends on `dbb`, and there is no such service
-      hint: did you mean `db`?
-    compose.yaml:1:12: services.app: it is on network `frnt`, which the file does not define
+    compose.yaml:1:39: services.app.networks[0]: the file does not define the network `frnt`
       hint: did you mean `front`?
-    compose.yaml:1:12: services.app: it mounts volume `dta`, which the file does not define
+    compose.yaml:1:56: services.app.volumes[0]: the file does not define the volume `dta`
       hint: did you mean `data`?
-    compose.yaml:1:12: services.app: it is given secret `pw`, which the file does not define
+    compose.yaml:1:77: services.app.secrets[0]: the file does not define the secret `pw`
       hint: add it under `secrets:` at the top level
+    compose.yaml:1:95: services.app.depends_on[0]: it depends on `dbb`, and there is no such service
+      hint: did you mean `db`?
     ");
 }
 
@@ -101,7 +101,7 @@ fn contradictions() {
       hint: take one of the two away
     ");
     assert_snapshot!(complaints("healthcheck: {test: x, start_interval: 1s}"), @r"
-    compose.yaml:4:18: services.a.healthcheck: `start_interval` works only within a `start_period`
+    compose.yaml:4:44: services.a.healthcheck.start_interval: `start_interval` works only within a `start_period`
       hint: add a `start_period`, such as `30s`
     ");
 }

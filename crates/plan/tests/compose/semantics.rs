@@ -31,8 +31,8 @@ fn later_files_and_the_environment_win() {
         .file("two.env", "B=2 # two\nD='$A'\n");
     assert_snapshot!(case.at("/services/a/environment"), @r#"{"A":"1","B":"2","C":"mine","D":"$A"}"#);
     assert_snapshot!(Case::new("services: {a: {image: i, env_file: no.env}}").at(""), @"
-    compose.yaml:1:36: services.a.env_file: the file `no.env` is missing
-      hint: make it, or say `required: false`
+    compose.yaml:1:36: services.a.env_file: the file `/srv/shop/no.env` is missing
+      hint: make it, or say `{path: ..., required: false}`
     ");
 }
 
@@ -78,8 +78,8 @@ fn restart_no_is_a_word_and_deploy_goes_before_it() {
 }
 
 #[test]
-fn deploy_limits_go_before_the_older_spelling() {
-    assert_snapshot!(service("mem_limit: 1g\ncpus: 0.5\ndeploy: {resources: {limits: {memory: 512m}}}", "/resources"), @r#"{"memory_bytes":536870912,"nano_cpus":500000000}"#);
+fn limits_in_the_newer_and_the_older_spelling() {
+    assert_snapshot!(service("mem_limit: 512m\ncpus: 0.5\ndeploy: {resources: {limits: {memory: 0.5g}}}", "/resources"), @r#"{"memory_bytes":536870912,"nano_cpus":500000000}"#);
     assert_snapshot!(service("ulimits: {nofile: {soft: 1, hard: 2}, nproc: 3}\nmemswap_limit: -1\npids_limit: 9", "/resources"), @r#"{"memory_swap_bytes":-1,"pids":9,"ulimits":{"nofile":[1,2],"nproc":[3,3]}}"#);
 }
 
@@ -136,7 +136,7 @@ fn profiles_choose_and_optional_dependencies_may_be_off() {
     assert_snapshot!(Case::new(yaml).at("/inactive"), @r#"["b"]"#);
     assert_snapshot!(Case::new(yaml).profile("debug").at("/inactive"), @"[]");
     assert_snapshot!(Case::new(&yaml.replace("required: false", "required: true")).at(""), @r"
-    compose.yaml:1:12: services.a: it depends on `b`, whose profile is not active
+    compose.yaml:1:39: services.a.depends_on.b: it depends on `b`, whose profile is not active
       hint: activate it with `--profile`, or say `required: false`
     ");
 }
@@ -160,7 +160,7 @@ fn variables_that_are_not_set_warn() {
     assert_snapshot!(service("hostname: x$GONE", "/hostname"), @r#"
     "x"
     warning: compose.yaml:4:15: services.a.hostname: the variable `GONE` is not set, and is taken as empty
-      hint: set it in `.env`, or give a default: `${GONE:-value}`
+      hint: set it in `.env`, or give a default: `${GONE:-value}`; `$$` is a dollar sign
     "#);
 }
 
@@ -168,6 +168,6 @@ fn variables_that_are_not_set_warn() {
 fn what_only_a_swarm_knows_warns() {
     assert_snapshot!(service("deploy: {placement: {constraints: [x]}}", "/replicas"), @r"
     1
-    warning: compose.yaml:4:14: services.a.deploy.placement: `placement` means something only in a Swarm, and is passed over
+    warning: compose.yaml:4:14: services.a.deploy.placement: `placement` is passed over: it means something only in a Swarm
     ");
 }

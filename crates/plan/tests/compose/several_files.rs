@@ -44,6 +44,6 @@ fn complaints_name_the_file() {
     let case = Case::new(BASE).and("services:\n  a: {restart: never}");
     assert_snapshot!(case.at(""), @r"
     compose.1.yaml:2:16: services.a.restart: `never` is no restart policy
-      hint: `no`, `always`, `unless-stopped` and `on-failure[:N]` are
+      hint: there is `no`, `always`, `unless-stopped`, `on-failure`
     ");
 }
