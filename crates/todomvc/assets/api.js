@@ -3,9 +3,8 @@
 // The server gives up after ten seconds, and the load balancer may hold a request while there is no server.
 const TIMEOUT_MS = 30_000;
 
-// Timeout, too early, too many requests, bad gateway, unavailable, gateway timeout: none of them says that the request
-// itself is wrong.
-const PASSING = new Set([408, 425, 429, 502, 503, 504]);
+/** Timeout, too early, too many requests, and all that is the server's own trouble: the request itself is not wrong. */
+const isPassing = (status) => [408, 425, 429].includes(status) || status >= 500;
 
 /** A request that was not done. Its message is for the person. */
 export class Failure extends Error {
@@ -13,7 +12,7 @@ export class Failure extends Error {
     super(message);
     this.status = status;
     /** Whether the same request may succeed later. Without a status it never reached the server. */
-    this.again = status === undefined || PASSING.has(status);
+    this.again = status === undefined || isPassing(status);
   }
 }
 
@@ -24,14 +23,23 @@ export async function fetchAll(knownTag) {
   return { todos: await json(response), tag: response.headers.get("ETag") ?? undefined };
 }
 
-/** Makes a todo, and gives it back as the server has it. */
+/** Makes a todo, and gives it back as the server has it; nothing when it is gone again already. */
 export async function create(todo) {
   try {
     return await json(await request("POST", "/todos", { body: todo }));
   } catch (failure) {
     // Ids are random, so the one that is there is ours: the answer was lost, and somebody has changed it since.
     if (failure.status !== 409) throw failure;
-    return json(await request("GET", `/todos/${todo.id}`));
+    return find(todo.id);
+  }
+}
+
+async function find(id) {
+  try {
+    return await json(await request("GET", `/todos/${id}`));
+  } catch (failure) {
+    if (failure.status !== 404) throw failure;
+    return undefined;
   }
 }
 
@@ -49,9 +57,9 @@ export async function remove(id) {
   }
 }
 
-/** Completes every todo, or none. */
+/** Completes every todo, or none, and gives the list back. */
 export async function changeAll(completed) {
-  await request("PATCH", "/todos", { body: { completed } });
+  return json(await request("PATCH", "/todos", { body: { completed } }));
 }
 
 /** Deletes the completed todos. */
@@ -87,9 +95,10 @@ async function json(response) {
 }
 
 async function message(response) {
-  if (PASSING.has(response.status)) return "The server cannot answer now.";
+  if (isPassing(response.status)) return "The server cannot answer now.";
   try {
-    return `Not saved: ${(await response.json()).detail}.`;
+    const problem = await response.json();
+    return `Not saved: ${problem.detail ?? problem.title}.`;
   } catch {
     return `Not saved: the server answered ${response.status}.`;
   }

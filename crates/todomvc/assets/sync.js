@@ -1,134 +1,121 @@
-// Keeps the store and the server together: our changes go out one after the
-// other and are repeated until the server has them; its changes come in by an
-// event stream, which catches up by itself after a lost connection.
+// Keeps the store and the server together: what the person does is shown at
+// once and sent by the queue; what others do comes in by the stream.
 
 import * as api from "./api.js";
+import { ALL, Pauses, Queue } from "./queue.js";
+import { Stream } from "./stream.js";
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5_000;
+// How long the stream may take to tell a change back. A write that changed nothing is never told.
+const ECHO_MS = 3_000;
 
 export class Sync {
   #store;
-  #changed;
-  #tell;
-  /** @type {{ids: string[], send: () => Promise<void>}[]} */
-  #queue = [];
-  /** Todos that the stream told of since our last request went out. */
-  #heard = new Set();
-  #sending = false;
-  /** Changes that the stream told of while the list was on its way: the list may be older than they are. */
-  #early = [];
-  #events;
+  #page;
+  #queue = new Queue(() => this.#tellState());
+  #stream = new Stream({
+    reset: (revision) => revision !== this.#tag && this.refetch(),
+    change: (change) => this.#take(change),
+    state: () => this.#onStream(),
+  });
+  /** The tag of the list that the store was last given; nothing once the list is another. */
   #tag;
   #refetching;
   #again = false;
+  #unreachable = false;
+  #pauses = new Pauses();
+  /** Changes that the stream told of while the list was on its way: the list may be older than they are. */
+  #early = [];
 
   /**
    * @param {import("./store.js").Store} store
-   * @param {() => void} changed The store is no longer what is shown.
-   * @param {(text: string, isProblem?: boolean) => void} tell Says to the person how it stands.
+   * @param {{changed: () => void, problem: (text: string) => void,
+   *          state: (state: {unsent: boolean, offline: boolean}) => void}} page What is to be told.
    */
-  constructor(store, changed, tell) {
+  constructor(store, page) {
     this.#store = store;
-    this.#changed = changed;
-    this.#tell = tell;
+    this.#page = page;
   }
 
   /** Whether something of ours has not arrived. */
   get unsent() {
-    return this.#queue.length > 0;
+    return this.#queue.unsent;
   }
 
   start() {
     this.refetch();
-    this.#listen(FIRST_PAUSE_MS);
-    // A stream that died with the network, or in a sleeping laptop, may not know it.
-    addEventListener("online", () => this.#listen(FIRST_PAUSE_MS));
-    document.addEventListener("visibilitychange", () => {
-      if (!document.hidden) this.refetch();
-    });
+    this.#stream.start();
   }
 
-  create(todo) {
-    this.#store.add(todo);
-    this.#enqueue([todo.id], async () => this.#answered(await api.create(todo)));
+  add(id, title) {
+    const order = this.#store.nextOrder();
+    const todo = { id, title, completed: false, order };
+    // Without an order the server finds the place, so the next one has to wait.
+    this.#send(order === undefined ? ALL : id, [this.#store.add(todo)], async () => [await api.create(todo)]);
   }
 
   change(id, fields) {
-    this.#store.change(id, fields);
-    this.#enqueue([id], async () => this.#answered(await api.change(id, fields)));
+    this.#send(id, [this.#store.change(id, fields)], async () => [await api.change(id, fields)]);
   }
 
   remove(id) {
-    this.#store.drop(id);
-    this.#enqueue([id], async () => {
+    this.#send(id, [this.#store.drop(id)], async () => {
       await api.remove(id);
-      this.#store.remove([id]);
+      return [];
     });
   }
 
   changeAll(completed) {
-    const ids = this.#store.list().filter((todo) => todo.completed !== completed).map((todo) => todo.id);
-    for (const id of ids) this.#store.change(id, { completed });
-    this.#enqueue(ids, async () => {
-      await api.changeAll(completed);
-      await this.refetch();
-    });
+    const others = this.#store.list().filter((todo) => todo.completed !== completed);
+    const writes = others.map((todo) => this.#store.change(todo.id, { completed }));
+    this.#send(ALL, writes, () => api.changeAll(completed));
   }
 
   removeCompleted() {
-    const ids = this.#store.list().filter((todo) => todo.completed).map((todo) => todo.id);
-    for (const id of ids) this.#store.drop(id);
-    this.#enqueue(ids, async () => {
+    const completed = this.#store.list().filter((todo) => todo.completed);
+    const writes = completed.map((todo) => this.#store.drop(todo.id));
+    this.#send(ALL, writes, async () => {
       await api.removeCompleted();
-      this.#store.remove(ids);
+      return [];
     });
   }
 
-  /**
-   * Takes the answer to a write. What the stream said meanwhile is as new or
-   * newer, since it comes in the order of the commits.
-   */
-  #answered(todo) {
-    if (!this.#heard.has(todo.id)) this.#store.put(todo);
-  }
-
-  #enqueue(ids, send) {
-    this.#queue.push({ ids, send });
-    this.#changed();
-    this.#drain();
-  }
-
-  async #drain() {
-    if (this.#sending) return;
-    this.#sending = true;
-    let pause = FIRST_PAUSE_MS;
-    while (this.#queue.length > 0) {
-      const [{ ids, send }] = this.#queue;
-      this.#heard.clear();
-      try {
-        await send();
-        // What we have is no longer the list that the tag stands for.
+  /** @param {() => Promise<object[]>} request Gives the todos as they are after it. */
+  #send(about, writes, request) {
+    this.#page.changed();
+    this.#queue.push({
+      about,
+      send: async () => {
+        for (const write of writes) this.#store.sending(write);
+        const answer = await request();
+        const todos = new Map(answer.map((todo) => [todo?.id, todo]));
+        for (const write of writes) this.#store.answered(write, todos.get(write.id));
         this.#tag = undefined;
-        pause = FIRST_PAUSE_MS;
-        this.#tell("");
-      } catch (failure) {
-        if (failure.again) {
-          this.#tell(`${failure.message} Your changes are kept here, and sent when it is back.`);
-          await sleep(pause);
-          pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
-          continue;
-        }
+        this.#page.changed();
+        this.#settleLater(writes);
+      },
+      refused: async (failure) => {
+        this.#page.problem(failure.message);
         // The server's word counts from here on, so it must be heard first.
         this.#tag = undefined;
         await this.refetch();
-        this.#tell(failure.message, true);
-      }
-      this.#queue.shift();
-      for (const id of ids) this.#store.settle(id);
-      this.#changed();
-    }
-    this.#sending = false;
+        this.#settle(writes);
+      },
+    });
+  }
+
+  #settleLater(writes) {
+    setTimeout(() => {
+      // Without the stream what was answered may be newer than the store; the stream's return brings the list.
+      if (this.#stream.open) this.#settle(writes);
+      else this.#settleLater(writes);
+    }, ECHO_MS);
+  }
+
+  #settle(writes) {
+    for (const write of writes) this.#store.settle(write);
+    this.#page.changed();
   }
 
   /** Gets the list where it is another one than ours. Calls that come meanwhile share one more. */
@@ -144,58 +131,51 @@ export class Sync {
     let pause = FIRST_PAUSE_MS;
     while (this.#again) {
       this.#again = false;
+      const asked = this.#store.now();
       try {
         const fetched = await api.fetchAll(this.#tag);
         if (fetched) {
+          this.#store.reset(fetched.todos, asked);
           this.#tag = fetched.tag;
-          this.#store.reset(fetched.todos);
-          this.#changed();
         }
         for (const change of this.#early.splice(0)) this.#apply(change);
-        if (!this.unsent) this.#tell("");
+        this.#page.changed();
+        this.#unreachable = false;
+        this.#tellState();
       } catch (failure) {
-        this.#tell(`${failure.message} Trying again.`);
         this.#again = true;
-        await sleep(pause);
+        this.#unreachable = true;
+        this.#tellState();
+        await this.#pauses.sleep(pause);
         pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
       }
     }
   }
 
-  #listen(pause) {
-    this.#events?.close();
-    const events = new EventSource("/events");
-    this.#events = events;
-    events.addEventListener("open", () => {
-      pause = FIRST_PAUSE_MS;
-    });
-    events.addEventListener("reset", () => this.refetch());
-    events.addEventListener("change", (event) => this.#take(JSON.parse(event.data)));
-    events.addEventListener("error", () => {
-      // The browser tries again by itself, except after an answer such as 503.
-      if (events.readyState !== EventSource.CLOSED) return;
-      setTimeout(() => {
-        if (this.#events === events) this.#listen(Math.min(pause * 2, LONGEST_PAUSE_MS));
-      }, jittered(pause));
-    });
-  }
-
   #take(change) {
-    for (const id of change.ids ?? [change.todo?.id]) this.#heard.add(id);
-    if (this.#refetching) this.#early.push(change);
+    if (change.type === "reset") this.refetch();
+    else if (this.#refetching) this.#early.push(change);
     this.#apply(change);
+    this.#page.changed();
   }
 
   #apply(change) {
     // The list is no longer the one that our tag stands for.
     this.#tag = undefined;
     if (change.type === "put") this.#store.put(change.todo);
-    else if (change.type === "delete") this.#store.remove(change.ids);
-    else this.refetch();
-    this.#changed();
+    if (change.type === "delete") this.#store.remove(change.ids);
+  }
+
+  #onStream() {
+    if (this.#stream.open) {
+      this.#queue.wake();
+      this.#pauses.end();
+    }
+    this.#tellState();
+  }
+
+  #tellState() {
+    const offline = this.#queue.failing || this.#unreachable || !this.#stream.open;
+    this.#page.state({ unsent: this.unsent, offline });
   }
 }
-
-/** Clients that lost one server must not all come back in one moment. */
-const jittered = (ms) => ms * (0.5 + Math.random());
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, jittered(ms)));

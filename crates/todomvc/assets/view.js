@@ -1,23 +1,29 @@
-// The page: shows the todos, and turns what a person does into calls.
+// The page: shows what the store says, touching only what differs.
 
-import { beginEdit, createItem, endEdit, updateItem } from "./item.js";
-
-const find = (selector) => document.querySelector(selector);
+import { find, setText } from "./dom.js";
+import { Editor } from "./editor.js";
+import { createItem, updateItem } from "./item.js";
 
 export class View {
+  #store;
   #list = find(".todo-list");
   #input = find(".new-todo");
+  /** @type {Map<string, HTMLLIElement>} */
   #items = new Map();
   #actions;
+  #editor;
 
   /**
+   * @param {import("./store.js").Store} store
    * @param {{add: (title: string) => void, toggle: (id: string, completed: boolean) => void,
    *          rename: (id: string, title: string) => void, remove: (id: string) => void,
    *          toggleAll: (completed: boolean) => void, clearCompleted: () => void,
-   *          edited: () => void}} actions `edited`: an edit ended; what waited for it may be shown.
+   *          lost: (title: string) => void}} actions `lost`: what was edited is gone meanwhile.
    */
-  constructor(actions) {
+  constructor(store, actions) {
+    this.#store = store;
     this.#actions = actions;
+    this.#editor = new Editor(this.#list, { ended: (...end) => this.#onEdited(...end) });
     this.#input.addEventListener("keydown", (event) => this.#onNew(event));
     find(".toggle-all").addEventListener("change", (event) => actions.toggleAll(event.target.checked));
     find(".clear-completed").addEventListener("click", () => {
@@ -27,46 +33,17 @@ export class View {
     // One listener each for the whole list, however long it is.
     this.#list.addEventListener("change", (event) => this.#onToggle(event));
     this.#list.addEventListener("click", (event) => this.#onClick(event));
-    this.#list.addEventListener("dblclick", (event) => this.#onEdit(event));
-    this.#list.addEventListener("keydown", (event) => this.#onKey(event));
-    this.#list.addEventListener("focusout", (event) => this.#onBlur(event));
+    this.#list.addEventListener("keydown", (event) => this.#onArrow(event));
   }
 
-  /** Shows the todos, touching only what differs. */
-  render(todos) {
-    const ids = new Set(todos.map((todo) => todo.id));
-    for (const [id, item] of this.#items) {
-      // One that is being edited stays until the person has ended.
-      if (!ids.has(id) && !item.classList.contains("editing")) {
-        this.#items.delete(id);
-        item.remove();
-      }
-    }
-    let next = this.#list.firstElementChild;
-    for (const todo of todos) {
-      const item = this.#items.get(todo.id) ?? this.#make(todo);
-      updateItem(item, todo);
-      if (item === next) next = next.nextElementSibling;
-      else this.#list.insertBefore(item, next);
-    }
-    this.#summarise(todos);
-  }
-
-  #make(todo) {
-    const item = createItem(todo);
-    this.#items.set(todo.id, item);
-    return item;
-  }
-
-  #summarise(todos) {
-    const left = todos.filter((todo) => !todo.completed).length;
-    find(".main").hidden = todos.length === 0;
-    find(".footer").hidden = todos.length === 0;
-    find(".clear-completed").hidden = left === todos.length;
-    find(".toggle-all").checked = todos.length > 0 && left === 0;
-    const count = document.createElement("strong");
-    count.textContent = String(left);
-    find(".todo-count").replaceChildren(count, left === 1 ? " item left" : " items left");
+  /** Shows what the store has changed since the last time. */
+  render() {
+    const restoreFocus = this.#rememberFocus();
+    const touched = this.#store.take();
+    if (this.#items.size === 0) this.#fill();
+    else this.#update(touched);
+    this.#summarise();
+    restoreFocus();
   }
 
   /** Shows the todos of a filter; the stylesheet hides the others. */
@@ -80,12 +57,99 @@ export class View {
     }
   }
 
-  /** Says how it stands. */
-  tell(text, isProblem = false) {
-    const status = find(".status");
-    if (status.textContent !== text) status.textContent = text;
-    status.classList.toggle("problem", isProblem);
+  #fill() {
+    const fragment = document.createDocumentFragment();
+    for (const todo of this.#store.list()) fragment.append(this.#make(todo));
+    this.#list.append(fragment);
   }
+
+  #update(touched) {
+    const there = [];
+    for (const id of touched) {
+      const todo = this.#store.get(id);
+      if (todo) there.push(todo);
+      // What is being edited stays until the person has ended.
+      else if (id !== this.#editor.id) this.#drop(id);
+    }
+    for (const todo of there) {
+      const item = this.#items.get(todo.id);
+      if (item) updateItem(item, todo);
+      else this.#make(todo);
+    }
+    // The last first: each is put before the one that follows it, which has its place by then.
+    const places = there.map(({ id }) => ({ id, rank: this.#store.rank(id) })).sort((a, b) => b.rank - a.rank);
+    for (const { id } of places) this.#place(id);
+  }
+
+  #make(todo) {
+    const item = createItem(todo);
+    this.#items.set(todo.id, item);
+    return item;
+  }
+
+  #drop(id) {
+    this.#items.get(id)?.remove();
+    this.#items.delete(id);
+  }
+
+  /** Puts an item where it belongs. One that is being edited stays: moving it would end the edit. */
+  #place(id) {
+    const editing = this.#editor.id;
+    if (id === editing) return;
+    const item = this.#items.get(id);
+    let follower = this.#store.after(id);
+    if (follower === editing && follower !== undefined) follower = this.#store.after(follower);
+    const next = this.#items.get(follower) ?? null;
+    let sibling = item.nextElementSibling;
+    if (sibling && sibling === this.#items.get(editing)) sibling = sibling.nextElementSibling;
+    if (item.isConnected && sibling === next) return;
+    this.#list.insertBefore(item, next);
+  }
+
+  #summarise() {
+    const total = this.#store.list().length;
+    const left = this.#store.left;
+    // Nothing is taken from under who is editing the last todo.
+    const isEmpty = total === 0 && this.#editor.id === undefined;
+    find(".main").hidden = isEmpty;
+    find(".footer").hidden = isEmpty;
+    find(".clear-completed").hidden = left === total;
+    find(".toggle-all").checked = total > 0 && left === 0;
+    const [count, rest] = find(".todo-count").childNodes;
+    setText(count, String(left));
+    setText(rest, left === 1 ? " item left" : " items left");
+  }
+
+  // Focus: who goes by the keyboard is not sent back to the top when the item under the focus goes away.
+
+  #rememberFocus() {
+    const focused = document.activeElement;
+    const item = focused?.closest?.(".todo-list li");
+    if (!item || focused.matches(".edit")) return () => {};
+    const neighbour = this.#neighbour(item, "next") ?? this.#neighbour(item, "previous");
+    return () => {
+      if (item.isConnected && this.#isShown(item)) {
+        if (document.activeElement !== focused) focused.focus();
+      } else {
+        const same = neighbour?.isConnected && neighbour.querySelector(`.view > ${focused.localName}`);
+        (same || this.#input).focus({ preventScroll: !same });
+      }
+    };
+  }
+
+  #neighbour(item, direction) {
+    do item = item[`${direction}ElementSibling`];
+    while (item && !this.#isShown(item));
+    return item;
+  }
+
+  /** Whether the filter shows it; said from its classes, since asking the browser would lay out the list. */
+  #isShown(item) {
+    const { filter } = this.#list.dataset;
+    return filter === "all" || (filter === "completed") === item.classList.contains("completed");
+  }
+
+  // What a person does.
 
   #onNew(event) {
     // Enter that ends a composed character (Japanese, say) ends no todo.
@@ -101,49 +165,30 @@ export class View {
   }
 
   #onClick(event) {
-    if (!event.target.matches(".destroy")) return;
-    const item = event.target.closest("li");
-    const neighbour = item.nextElementSibling ?? item.previousElementSibling;
-    this.#actions.remove(item.dataset.id);
-    // Who goes by the keyboard is not sent back to the top.
-    (neighbour?.querySelector(".toggle") ?? this.#input).focus();
+    if (event.target.matches(".destroy")) this.#actions.remove(idOf(event.target));
   }
 
-  #onEdit(event) {
-    if (event.target.matches(".view label")) this.#edit(event.target.closest("li"));
+  #onArrow(event) {
+    const direction = { ArrowUp: "previous", ArrowDown: "next" }[event.key];
+    if (!direction || event.target.matches(".edit") || event.altKey || event.ctrlKey || event.metaKey) return;
+    const neighbour = this.#neighbour(event.target.closest("li"), direction);
+    if (!neighbour) return;
+    event.preventDefault();
+    neighbour.querySelector(`.view > ${event.target.localName}`).focus();
   }
 
-  #edit(item) {
-    if (!item.classList.contains("editing")) beginEdit(item, item.querySelector("label").textContent);
-  }
-
-  #onKey(event) {
-    const item = event.target.closest("li");
-    if (event.target.matches(".view label") && (event.key === "Enter" || event.key === "F2")) {
-      event.preventDefault();
-      this.#edit(item);
-    } else if (event.target.matches(".edit") && event.key === "Enter" && !event.isComposing) {
-      this.#save(item);
-      item.querySelector("label")?.focus();
-    } else if (event.target.matches(".edit") && event.key === "Escape") {
-      endEdit(item);
-      this.#actions.edited();
-      item.querySelector("label")?.focus();
-    }
-  }
-
-  #onBlur(event) {
-    const item = event.target.closest("li");
-    if (event.target.matches(".edit") && item.classList.contains("editing")) this.#save(item);
-  }
-
-  #save(item) {
-    const title = item.querySelector(".edit").value.trim();
-    const before = item.querySelector("label").textContent;
-    endEdit(item);
-    if (!title) this.#actions.remove(item.dataset.id);
-    else if (title !== before) this.#actions.rename(item.dataset.id, title);
-    else this.#actions.edited();
+  /** An edit ended, with a title to be saved or without. */
+  #onEdited(id, title) {
+    const exists = this.#store.get(id) !== undefined;
+    if (exists && title === "") this.#actions.remove(id);
+    else if (exists && title !== undefined) this.#actions.rename(id, title);
+    else if (!exists && title) this.#actions.lost(title);
+    // What waited for the end: the place, or that it is gone.
+    const restoreFocus = this.#rememberFocus();
+    if (exists && this.#store.get(id)) this.#place(id);
+    else if (!exists) this.#drop(id);
+    this.#summarise();
+    restoreFocus();
   }
 }
 
