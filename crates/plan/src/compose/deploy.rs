@@ -95,7 +95,15 @@ fn restart_policy(field: &Field<'_>) -> Option<Restart> {
         }
     }
     field.passed_over(&["delay", "window"], SWARM);
-    let conditions = [("any", Restart::Always), ("none", Restart::No), ("on-failure", on_failure(0))];
+    // The last three are of `restart`, and Docker Compose takes them here too.
+    let conditions = [
+        ("any", Restart::Always),
+        ("none", Restart::No),
+        ("on-failure", on_failure(0)),
+        ("always", Restart::Always),
+        ("no", Restart::No),
+        ("unless-stopped", Restart::UnlessStopped),
+    ];
     let restart = match field.get("condition").filter(|condition| !condition.is_empty()) {
         Some(condition) => condition.choice("condition", &conditions)?,
         None => Restart::Always,

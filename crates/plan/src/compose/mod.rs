@@ -14,6 +14,7 @@ mod field;
 mod files;
 mod health;
 mod hints;
+mod indent;
 mod interpolate;
 mod limits;
 mod merge;

@@ -100,7 +100,8 @@ pub(super) fn read(name: &str, field: &Field<'_>, input: &Input<'_>, project: &s
         run: run_config(&entries, input, active),
         build,
     };
-    if get("build").is_none() && word("image").is_none() {
+    // What has it from another service is refused already.
+    if get("build").is_none() && word("image").is_none() && get("extends").is_none() {
         field.key_error("it has neither `image` nor `build`", "say which image it runs, or how to make one");
     }
     service.run.resources = deployed.resources;

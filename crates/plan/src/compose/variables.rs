@@ -35,7 +35,11 @@ impl<'a> Variables<'a> {
                     self.fill(value, &format!("{path}{dot}{}", key.name));
                 }
             }
-            Kind::Scalar { text, .. } if text.contains('$') => self.fill_text(text, at, path),
+            Kind::Scalar { text, quoted } if text.contains('$') => {
+                self.fill_text(text, at, path);
+                // What a variable makes is a text, also where it is empty or says `null`.
+                *quoted = true;
+            }
             Kind::Scalar { .. } => {}
         }
     }

@@ -8,6 +8,8 @@ use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
+use super::indent::Text;
+
 /// A compose file of a whole data centre has a few thousand lines.
 const LARGEST_TEXT_BYTES: usize = 1 << 20;
 const DEEPEST: usize = 64;
@@ -95,21 +97,52 @@ pub(super) fn parse(file: usize, text: &str) -> Result<Node, Problem> {
             message: format!("the file is larger than {} KiB", LARGEST_TEXT_BYTES >> 10),
         });
     }
-    let mut tree = Tree { file, anchors: HashMap::new(), stack: Vec::new(), extent: Extent::default(), root: None };
     // Windows editors put a byte order mark first.
-    for event in Parser::new_from_str(text.strip_prefix('\u{feff}').unwrap_or(text)) {
-        let (event, span) = event.map_err(|error| Problem {
-            at: Position { file, line: error.marker().line(), column: error.marker().col() + 1 },
-            message: format!("this is not YAML: {}", error.info()),
-        })?;
-        tree.take(event, span)?;
+    let mut text = Text::new(text.strip_prefix('\u{feff}').unwrap_or(text));
+    loop {
+        match parse_once(file, &text) {
+            Err(Failure::Syntax { complaint, line, .. }) if text.answer(&complaint, line) => {}
+            Err(Failure::Syntax { complaint, line, column }) => {
+                let at = Position { file, line, column: text.original_column(line, column) };
+                return Err(Problem { at, message: format!("this is not YAML: {complaint}") });
+            }
+            Err(Failure::Tree(problem)) => return Err(problem),
+            Ok(root) => {
+                return Ok(root.unwrap_or_else(|| Node {
+                    kind: Kind::Map(Vec::new()),
+                    at: start,
+                    change: Change::Merge,
+                }));
+            }
+        }
     }
-    Ok(tree.root.unwrap_or_else(|| Node { kind: Kind::Map(Vec::new()), at: start, change: Change::Merge }))
+}
+
+enum Failure {
+    /// The parser does not understand the text.
+    Syntax { complaint: String, line: usize, column: usize },
+    /// We do not take what it says.
+    Tree(Problem),
+}
+
+fn parse_once(file: usize, text: &Text) -> Result<Option<Node>, Failure> {
+    let mut tree =
+        Tree { file, text, anchors: HashMap::new(), stack: Vec::new(), extent: Extent::default(), root: None };
+    for event in Parser::new_from_str(&text.text) {
+        let (event, span) = event.map_err(|error| Failure::Syntax {
+            complaint: error.info().to_owned(),
+            line: error.marker().line(),
+            column: error.marker().col() + 1,
+        })?;
+        tree.take(event, span).map_err(Failure::Tree)?;
+    }
+    Ok(tree.root)
 }
 
 /// The tree while it grows.
-struct Tree {
+struct Tree<'t> {
     file: usize,
+    text: &'t Text,
     anchors: HashMap<usize, Node>,
     stack: Vec<Open>,
     /// What there is so far, aliases counted.
@@ -135,9 +168,11 @@ struct Open {
     seen: HashSet<String>,
 }
 
-impl Tree {
+impl Tree<'_> {
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
-        let at = Position { file: self.file, line: span.start.line(), column: span.start.col() + 1 };
+        let line = span.start.line();
+        let column = self.text.original_column(line, span.start.col() + 1);
+        let at = Position { file: self.file, line, column };
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let quoted = style != ScalarStyle::Plain;
@@ -360,6 +395,13 @@ mod tests {
         check("\u{feff}a: 1\r\nb: 2\r\n", "{a=1 b=2}");
         check("# nothing\n", "{}");
         check("---\na: 1\n...\n", "{a=1}");
+    }
+
+    #[test]
+    fn brackets_may_close_too_far_left() {
+        check("a:\n  b: [\n    x,\n    y\n  ]\n  c: {\n  d: 1,\n  e: [f,\n]}\n", "{a={b=[x y] c={d=1 e=[f]}}}");
+        check("a:\n  b: [\n  x, *y\n  ]", "3:6: this is not YAML: while parsing node, found unknown anchor");
+        check("a:\n  b: [\n  x\n", "4:1: this is not YAML: while parsing a flow sequence, expected ',' or ']'");
     }
 
     #[test]
