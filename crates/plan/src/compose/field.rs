@@ -9,11 +9,36 @@ use super::hints;
 use super::units;
 use super::yaml::{Kind, Node, Position};
 
+/// Nobody reads more at once, and a file that is made to have more costs no time.
+const MOST_COMPLAINTS: usize = 100;
+
 /// Where complaints are collected, so that one run shows all of them.
 #[derive(Default)]
 pub(super) struct Complaints {
     pub(super) errors: RefCell<Vec<Complaint>>,
     pub(super) warnings: RefCell<Vec<Complaint>>,
+}
+
+impl Complaints {
+    pub(super) fn error(&self, complaint: Complaint) {
+        add(&self.errors, complaint);
+    }
+
+    pub(super) fn warning(&self, complaint: Complaint) {
+        add(&self.warnings, complaint);
+    }
+
+    /// More errors would not be shown.
+    pub(super) fn is_full(&self) -> bool {
+        self.errors.borrow().len() >= MOST_COMPLAINTS
+    }
+}
+
+fn add(to: &RefCell<Vec<Complaint>>, complaint: Complaint) {
+    let mut all = to.borrow_mut();
+    if all.len() < MOST_COMPLAINTS {
+        all.push(complaint);
+    }
 }
 
 /// An error or a warning, with its place.
@@ -61,7 +86,12 @@ impl<'a> Field<'a> {
 
     fn complain(&self, to: &RefCell<Vec<Complaint>>, at: Position, message: String, hint: String) {
         let hint = Some(hint).filter(|hint| !hint.is_empty());
-        to.borrow_mut().push(Complaint { at, key: self.path.clone(), message, hint });
+        add(to, Complaint { at, key: self.path.clone(), message, hint });
+    }
+
+    /// More errors would not be shown.
+    pub(super) fn is_complained_enough(&self) -> bool {
+        self.complaints.is_full()
     }
 
     /// What it is, for messages.

@@ -158,7 +158,7 @@ fn parse_files(input: &Input<'_>, complaints: &Complaints) -> Option<(String, No
     for (index, file) in input.files.iter().enumerate() {
         match yaml::parse(index, &file.text) {
             Ok(tree) => trees.push(tree),
-            Err(yaml::Problem { at, message }) => complaints.errors.borrow_mut().push(Complaint::of_file(at, message)),
+            Err(yaml::Problem { at, message }) => complaints.error(Complaint::of_file(at, message)),
         }
     }
     // What is missing would be complained about as well, and be no fault of its own.
@@ -172,7 +172,7 @@ fn parse_files(input: &Input<'_>, complaints: &Complaints) -> Option<(String, No
     trees.iter_mut().for_each(|tree| variables.fill(tree, ""));
     let Some(mut whole) = trees.into_iter().reduce(merge::merge) else {
         let message = "there is no compose file".to_owned();
-        complaints.errors.borrow_mut().push(Complaint::of_file(Position::default(), message));
+        complaints.error(Complaint::of_file(Position::default(), message));
         return None;
     };
     merge::drop_resets(&mut whole);

@@ -12,8 +12,8 @@ const EXAMPLES: &str = "such as `8080:80`, `127.0.0.1:5432:5432` or `53:53/udp`"
 
 /// The ports on the host; the same one is counted once.
 pub(super) fn published(field: &Field<'_>) -> Vec<Port> {
-    let mut ports: IndexSet<(Option<String>, Option<u16>, u16, String)> = IndexSet::new();
-    for item in field.items().unwrap_or_default() {
+    let mut ports: IndexSet<Parts> = IndexSet::new();
+    for item in items(field) {
         let found = if item.is_map() { long(&item) } else { short(&item) };
         ports.extend(found.unwrap_or_default());
         if ports.len() > MOST_PORTS {
@@ -23,6 +23,15 @@ pub(super) fn published(field: &Field<'_>) -> Vec<Port> {
     }
     let port = |(host_ip, published, target, protocol)| Port { host_ip, published, target, protocol };
     ports.into_iter().map(port).collect()
+}
+
+fn items<'a>(field: &Field<'a>) -> Vec<Field<'a>> {
+    let items = field.items().unwrap_or_default();
+    if items.len() <= MOST_PORTS {
+        return items;
+    }
+    field.error(format!("{} ports are more than {MOST_PORTS}", items.len()), "");
+    Vec::new()
 }
 
 /// A port before it is one: host's address and port, container's port, protocol.
@@ -116,7 +125,7 @@ fn range(text: &str) -> Option<Vec<u16>> {
 /// `expose`: ports that are documented, each with its protocol.
 pub(super) fn exposed(field: &Field<'_>) -> Vec<String> {
     let mut all: IndexSet<String> = IndexSet::new();
-    for item in field.items().unwrap_or_default() {
+    for item in items(field) {
         let Some(text) = item.text() else { continue };
         let (ports, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
         if let Some(ports) = spread(&item, "", "", ports, protocol) {

@@ -42,7 +42,7 @@ fn checked(name: String, key: &str, at: Position, complaints: &Complaints) -> Op
     if normalised(&name) == name {
         return Some(name);
     }
-    complaints.errors.borrow_mut().push(Complaint {
+    complaints.error(Complaint {
         at,
         key: key.to_owned(),
         message: format!("`{name}` cannot be a project's name"),

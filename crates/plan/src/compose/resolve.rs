@@ -36,6 +36,9 @@ pub(super) fn stack(project: &str, services: Services<'_>, sections: &Sections<'
     let (mut on, off): (Services<'_>, Services<'_>) = services.into_iter().partition(|(_, (_, read))| read.active);
     let inactive: IndexSet<&str> = off.keys().copied().collect();
     for (field, read) in on.values() {
+        if field.is_complained_enough() {
+            break;
+        }
         check_dependencies(field, &read.service, sections, &inactive);
         check_references(field, &read.service, sections);
     }
@@ -116,7 +119,7 @@ fn check_dependencies(field: &Field<'_>, service: &Service, sections: &Sections<
     for (name, dependency) in &service.depends_on {
         let is_known = sections.services.contains(&name.as_str());
         let is_off = inactive.contains(name.as_str());
-        if is_known && !(is_off && dependency.required) {
+        if is_known && !(is_off && dependency.required) || field.is_complained_enough() {
             continue;
         }
         let mentions = |key: &str, says: &dyn Fn(&str) -> bool| {
@@ -153,13 +156,13 @@ fn check_references(field: &Field<'_>, service: &Service, sections: &Sections<'_
         place.key_error(format!("the file does not define the {what} `{name}`"), hint);
     };
     for name in run.networks.keys() {
-        if name != "default" && !sections.networks.contains_key(name.as_str()) {
+        if name != "default" && !sections.networks.contains_key(name.as_str()) && !field.is_complained_enough() {
             let place = field.mention("networks", &|item| item.is_named(name) || item.scalar() == Some(name));
             missing(place, "network", name, &sections.networks, "add it under `networks:` at the top level");
         }
     }
     for name in run.mounts.iter().filter_map(named_volume) {
-        if !sections.volumes.contains_key(name.as_str()) {
+        if !sections.volumes.contains_key(name.as_str()) && !field.is_complained_enough() {
             let place = field.mention("volumes", &|item| {
                 let short = item.scalar().and_then(|text| text.split(':').next()) == Some(name);
                 short || item.get("source").is_some_and(|source| source.scalar() == Some(name))
@@ -170,7 +173,7 @@ fn check_references(field: &Field<'_>, service: &Service, sections: &Sections<'_
     }
     let grants = |key: &str, what: &str, grants: &[FileGrant], known: &IndexMap<&str, Field<'_>>| {
         for FileGrant { source: name, .. } in grants {
-            if !known.contains_key(name.as_str()) {
+            if !known.contains_key(name.as_str()) && !field.is_complained_enough() {
                 let place = field.mention(key, &|item| {
                     item.scalar() == Some(name) || item.get("source").is_some_and(|it| it.scalar() == Some(name))
                 });
@@ -244,19 +247,29 @@ fn complain_about_one_name_for_two(services: &Services<'_>) {
 
 /// A link under another name is an alias on every network that both are on.
 fn name_links(services: &mut Services<'_>) {
-    let mut aliases: Vec<(String, String, String)> = Vec::new();
-    for (_, read) in services.values() {
+    /// More names for one service are a mistake.
+    const MOST_NAMES: usize = 1000;
+    let mut names: HashMap<(String, String), IndexSet<String>> = HashMap::new();
+    for (field, read) in services.values() {
         for (service, alias) in read.links.iter().filter(|(service, alias)| service != alias) {
-            let networks = read.service.run.networks.keys();
-            aliases.extend(networks.map(|network| (service.clone(), network.clone(), alias.clone())));
+            let Some((_, other)) = services.get(service.as_str()) else { continue };
+            let both = read.service.run.networks.keys().filter(|key| other.service.run.networks.contains_key(*key));
+            for network in both {
+                let names = names.entry((service.clone(), network.clone())).or_default();
+                names.insert(alias.clone());
+                if names.len() > MOST_NAMES {
+                    field.error(format!("links give `{service}` more than {MOST_NAMES} names"), "");
+                    return;
+                }
+            }
         }
     }
-    for (service, network, alias) in aliases {
-        let Some((_, read)) = services.get_mut(service.as_str()) else { continue };
-        if let Some(attachment) = read.service.run.networks.get_mut(&network)
-            && !attachment.aliases.contains(&alias)
-        {
-            attachment.aliases.push(alias);
+    for ((service, network), names) in names {
+        let attachment =
+            services.get_mut(service.as_str()).and_then(|(_, read)| read.service.run.networks.get_mut(&network));
+        if let Some(attachment) = attachment {
+            let there = std::mem::take(&mut attachment.aliases);
+            attachment.aliases = there.into_iter().chain(names).collect::<IndexSet<String>>().into_iter().collect();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Fills variables into the values of a tree, never into its keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::field::{Complaint, Complaints};
 use super::interpolate;
@@ -14,11 +14,13 @@ pub(super) struct Variables<'a> {
     pub(super) values: &'a BTreeMap<String, String>,
     pub(super) complaints: &'a Complaints,
     filled_bytes: usize,
+    /// Variables that were complained about: once is enough.
+    unset: BTreeSet<String>,
 }
 
 impl<'a> Variables<'a> {
     pub(super) fn new(values: &'a BTreeMap<String, String>, complaints: &'a Complaints) -> Self {
-        Self { values, complaints, filled_bytes: 0 }
+        Self { values, complaints, filled_bytes: 0, unset: BTreeSet::new() }
     }
 
     pub(super) fn fill(&mut self, node: &mut Node, path: &str) {
@@ -54,19 +56,18 @@ impl<'a> Variables<'a> {
         match filled {
             Ok(filled) => {
                 *text = filled.text;
-                let warning = |name: &String| {
-                    complaint(
-                        format!("the variable `{name}` is not set, and is taken as empty"),
-                        Some(format!(
-                            "set it in `.env`, or give a default: `${{{name}:-value}}`; `$$` is a dollar sign"
-                        )),
-                    )
-                };
-                self.complaints.warnings.borrow_mut().extend(filled.unset.iter().map(warning));
+                for name in filled.unset {
+                    if self.unset.insert(name.clone()) {
+                        let hint =
+                            format!("set it in `.env`, or give a default: `${{{name}:-value}}`; `$$` is a dollar sign");
+                        let message = format!("the variable `{name}` is not set, and is taken as empty");
+                        self.complaints.warning(complaint(message, Some(hint)));
+                    }
+                }
             }
             Err(message) => {
                 let hint = (!message.contains("is not set")).then(|| "a dollar sign is written `$$`".to_owned());
-                self.complaints.errors.borrow_mut().push(complaint(message, hint));
+                self.complaints.error(complaint(message, hint));
             }
         }
     }

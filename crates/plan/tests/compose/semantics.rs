@@ -171,3 +171,102 @@ fn what_only_a_swarm_knows_warns() {
     warning: compose.yaml:4:14: services.a.deploy.placement: `placement` is passed over: it means something only in a Swarm
     ");
 }
+
+#[test]
+fn an_env_file_names_others_and_earlier_ones() {
+    let case = Case::new("services: {a: {image: i, env_file: [one.env, two.env, {path: raw.env, format: raw}], environment: {OWN: mine}}}")
+        .var("HOME", "/root")
+        .file("one.env", "A=1\nB=${OWN}-${HOME}\n")
+        .file("two.env", "C=\"${A}${B}\"\nHOME\n")
+        .file("raw.env", "D='$A' # x\n");
+    assert_snapshot!(case.at("/services/a/environment"), @r#"{"A":"1","B":"mine-/root","C":"1mine-/root","D":"'$A' # x","HOME":"/root","OWN":"mine"}"#);
+    let off = Case::new("services: {a: {image: i}, b: {image: i, profiles: [p], env_file: none.env}}");
+    assert_snapshot!(off.at("/inactive"), @r#"["b"]"#);
+}
+
+#[test]
+fn what_a_variable_makes_is_a_text() {
+    let yaml = "services:\n  a:\n    image: i\n    user: ${NO-}\n    command: [$NULL, '$NO', x]\n    hostname: ${NULL}\n    environment:\n      A: ${NULL}\n      B: ${NO-}\n";
+    assert_snapshot!(Case::new(yaml).var("NULL", "null").var("NO", "").at("/services/a/command"), @r#"["null","","x"]"#);
+    assert_snapshot!(Case::new(yaml).var("NULL", "null").var("NO", "").at("/services/a/environment"), @r#"{"A":"null","B":""}"#);
+    assert_snapshot!(Case::new(yaml).var("NULL", "null").var("NO", "").at("/services/a/user"), @"(not set)");
+}
+
+#[test]
+fn an_empty_list_of_networks_is_the_default_one() {
+    assert_snapshot!(service("networks: []", "/networks"), @r#"{"default":{}}"#);
+    assert_snapshot!(service("networks: {}", "/networks"), @r#"{"default":{}}"#);
+    assert_snapshot!(service("network_mode: bridge", "/network_mode"), @r#""bridge""#);
+    assert_snapshot!(service("network_mode: bridge", "/networks"), @"(not set)");
+}
+
+#[test]
+fn networks_are_joined_by_priority_and_else_in_order() {
+    let yaml = "services: {a: {image: i, networks: {n: , o: , m: {priority: 9}}}}\nnetworks: {n: , m: , o: }";
+    let stack = Case::new(yaml).load().unwrap().stack;
+    assert_eq!(stack.services["a"].run.networks.keys().collect::<Vec<_>>(), ["m", "n", "o"]);
+}
+
+#[test]
+fn a_link_under_another_name_is_an_alias() {
+    let yaml = "services: {a: {image: i, links: ['b:db', 'b:store']}, b: {image: i}}";
+    assert_snapshot!(Case::new(yaml).at("/services/b/networks"), @r#"{"default":{"aliases":["db","store"]}}"#);
+    assert_snapshot!(Case::new(yaml).at("/services/a/depends_on"), @r#"{"b":{"condition":"service_started","required":true,"restart":true}}"#);
+}
+
+#[test]
+fn paths_start_from_the_projects_folder() {
+    let yaml = "services: {a: {build: ., volumes: ['v:/v'], configs: [c]}}\nvolumes: {v: {driver: local, driver_opts: {type: none, o: bind, device: ./data}}}\nconfigs: {c: {file: ~/c}}";
+    let case = Case::new(yaml).var("HOME", "/home/me");
+    assert_snapshot!(case.at("/services/a/build/context"), @r#""/srv/shop""#);
+    assert_snapshot!(case.at("/volumes/v/driver_opts/device"), @r#""/srv/shop/data""#);
+    assert_snapshot!(case.at("/configs/c/origin"), @r#"{"file":"/home/me/c"}"#);
+}
+
+#[test]
+fn devices_and_hosts_in_every_form() {
+    assert_snapshot!(service("devices: [/dev/a, '/dev/a:/dev/b', {source: /dev/a, permissions: r}]", "/security/devices"), @r#"["/dev/a:/dev/a:rwm","/dev/a:/dev/b:rwm","/dev/a:/dev/a:r"]"#);
+    assert_snapshot!(service("extra_hosts: ['a:10.0.0.1', 'b=[::1]', 'c=10.0.0.1,host-gateway']", "/extra_hosts"), @r#"["a:10.0.0.1","b:::1","c:10.0.0.1","c:host-gateway"]"#);
+    assert_snapshot!(service("extra_hosts: {a: [10.0.0.1, 10.0.0.2]}", "/extra_hosts"), @r#"["a:10.0.0.1","a:10.0.0.2"]"#);
+    assert_snapshot!(service("tmpfs: /run:size=1m", "/mounts"), @r#"[{"options":"size=1m","target":"/run","type":"tmpfs"}]"#);
+    assert_snapshot!(service("expose: [80, 81-82/udp]", "/expose"), @r#"["80/tcp","81/udp","82/udp"]"#);
+}
+
+#[test]
+fn restart_policies_of_deploy() {
+    let policy = |text: &str| service(&format!("deploy: {{restart_policy: {text}}}"), "/restart");
+    assert_snapshot!(policy("{}"), @r#""always""#);
+    assert_snapshot!(policy("{condition: none}"), @r#""no""#);
+    assert_snapshot!(policy("{condition: unless-stopped}"), @r#""unless-stopped""#);
+    assert_snapshot!(policy("{condition: any, max_attempts: 3, delay: 5s}"), @r#"
+    "always"
+    warning: compose.yaml:4:47: services.a.deploy.restart_policy.max_attempts: `max_attempts` counts only with `condition: on-failure`
+    warning: compose.yaml:4:64: services.a.deploy.restart_policy.delay: `delay` is passed over: it means something only in a Swarm
+    "#);
+    assert_snapshot!(service("deploy: {mode: global}", "/replicas"), @r"
+    1
+    warning: compose.yaml:4:14: services.a.deploy.mode: `mode: global` is one replica on one machine
+      hint: leave it out, or set `replicas`
+    ");
+    assert_snapshot!(service("deploy: {update_config: {order: start-first, parallelism: 0, monitor: 9s, failure_action: rollback}}", "/update"), @r#"
+    {"order":"start-first","parallelism":0}
+    warning: compose.yaml:4:66: services.a.deploy.update_config.monitor: `monitor` is passed over: a replica that does not become ready always gives way to the old one
+    "#);
+}
+
+#[test]
+fn root_is_no_known_reader() {
+    let yaml = "services: {a: {image: i, user: '0:0', secrets: [s], configs: [{source: c, target: etc/c}]}}\nsecrets: {s: {environment: S}}\nconfigs: {c: {content: 'a $$ b'}}";
+    assert_snapshot!(Case::new(yaml).at("/services/a/secrets"), @r#"[{"gid":0,"mode":292,"source":"s","target":"/run/secrets/s","uid":0}]"#);
+    assert_snapshot!(Case::new(yaml).at("/services/a/configs"), @r#"[{"gid":0,"mode":292,"source":"c","target":"/etc/c","uid":0}]"#);
+    assert_snapshot!(Case::new(yaml).at("/configs/c/origin"), @r#"{"content":"a $ b"}"#);
+}
+
+#[test]
+fn booleans_of_yaml_1_1_warn() {
+    assert_snapshot!(service("read_only: yes", "/security/read_only"), @r"
+    true
+    warning: compose.yaml:4:5: services.a.read_only: `yes` is a text in YAML 1.2
+      hint: write `true`
+    ");
+}

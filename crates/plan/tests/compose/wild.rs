@@ -136,3 +136,93 @@ configs: {app: {content: "level = 1"}}
 "#;
     accepted(&Case::new(yaml), &["web", "setup", "clickhouse"]);
 }
+
+#[test]
+fn a_forge_behind_a_proxy() {
+    let yaml = r#"
+networks:
+  proxy:
+    external: true
+  internal:
+    internal: true
+services:
+  forge:
+    image: "codeberg.org/forge/forge:${FORGE_TAG:-11}"
+    restart: unless-stopped
+    environment:
+      - USER_UID=1000
+      - FORGE__database__HOST=${DB_HOST:-db}:5432
+      - FORGE__database__PASSWD=${DB_PASSWORD:?set the password}
+    networks: [proxy, internal]
+    volumes:
+      - ./forge:/data:Z
+      - /etc/timezone:/etc/timezone:ro
+    labels:
+      - "traefik.enable=true"
+      - "traefik.http.routers.forge.rule=Host(`git.example.org`)"
+    ports: ["222:22"]
+    depends_on:
+      db:
+        condition: service_healthy
+        required: false
+  db:
+    image: docker.io/library/postgres:17
+    restart: unless-stopped
+    user: "999:999"
+    command: [
+      "postgres",
+      "-c", "shared_buffers=256MB",
+    ]
+    environment: {POSTGRES_PASSWORD: "${DB_PASSWORD}", POSTGRES_DB: forge}
+    networks: [internal]
+    volumes: ["./postgres:/var/lib/postgresql/data:rw,z"]
+    healthcheck:
+      test: ["CMD-SHELL", "pg_isready -U $$POSTGRES_USER -d $${POSTGRES_DB}"]
+      interval: 10s
+      retries: 5
+      start_period: 30s
+    shm_size: 128mb
+    ulimits: {nofile: {soft: 65536, hard: 65536}}
+    stop_grace_period: 1m
+"#;
+    accepted(&Case::new(yaml).var("DB_PASSWORD", "secret"), &["forge", "db"]);
+}
+
+#[test]
+fn a_swarm_file_on_one_machine() {
+    let yaml = r#"
+version: "3.7"
+services:
+  backend:
+    image: erp/worker:v15
+    deploy:
+      restart_policy:
+        condition: on-failure
+    volumes: [sites:/home/sites]
+  configurator:
+    image: erp/worker:v15
+    deploy:
+      restart_policy:
+        condition: none
+    entrypoint:
+      - bash
+      - -c
+    command:
+      - >
+        ls -1 apps > sites/apps.txt;
+        bench set-config -g db_host $$DB_HOST;
+    environment: {DB_HOST: db, DB_PORT: "3306"}
+    volumes: [sites:/home/sites]
+  queue:
+    image: erp/worker:v15
+    deploy: {mode: replicated, replicas: 2, placement: {constraints: [node.role == worker]}}
+    command: bench worker --queue long,default,short
+    volumes: [sites:/home/sites]
+volumes:
+  sites:
+"#;
+    let case = Case::new(yaml);
+    accepted(&case, &["backend", "configurator", "queue"]);
+    let warnings: Vec<String> = case.load().unwrap().warnings.into_iter().map(|warning| warning.key).collect();
+    assert_eq!(warnings, ["version", "services.queue.deploy.placement"]);
+}
