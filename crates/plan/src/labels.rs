@@ -37,7 +37,7 @@ pub const COMPOSE_NUMBER: &str = "com.docker.compose.container-number";
 pub fn of_container(project: &str, spec: &ContainerSpec) -> BTreeMap<String, String> {
     let hash = spec.config_hash();
     let number = spec.number.to_string();
-    let json = serde_json::to_string(spec).unwrap_or_default();
+    let json = serde_json::to_string(&spec.without_hidden_values()).unwrap_or_default();
     let mut labels: BTreeMap<String, String> =
         spec.run.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
     let ours = [

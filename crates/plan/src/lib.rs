@@ -10,5 +10,6 @@ pub mod labels;
 pub mod observed;
 pub mod plan;
 pub mod planner;
+pub mod redact;
 pub mod spec;
 pub mod stack;

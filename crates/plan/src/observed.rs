@@ -41,6 +41,8 @@ pub struct ObservedNetwork {
     pub id: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// The names of the containers that run on it, of every project; known for projects' networks.
+    pub attached: Vec<String>,
 }
 
 /// A volume.
@@ -71,6 +73,8 @@ pub struct ObservedContainer {
     pub health: Health,
     /// The networks that it is on, by name.
     pub networks: Vec<String>,
+    /// The ids of those networks, by name, as far as the engine tells.
+    pub network_ids: BTreeMap<String, String>,
     /// Anonymous volumes: path inside to the volume's name.
     pub anonymous: BTreeMap<String, String>,
     /// What was changed on the running container behind our back.

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::redact;
 use crate::stack::{FileGrant, FileOrigin, FileSource, Mount, RunConfig, Service, Stack};
 
 /// What one container is made from.
@@ -50,6 +51,9 @@ pub struct StoreFile {
     pub mode: u32,
 }
 
+/// The same for networks and volumes, where a difference would take everything on them down.
+const DEFINITION_VERSION: u32 = 1;
+
 /// Raised when the same stack would hash to something else: the number is part
 /// of the hash, and a container with another version is compared field by field
 /// instead, so that an upgrade of mainstay recreates nothing by itself.
@@ -89,6 +93,19 @@ impl ContainerSpec {
             run,
             files,
         }
+    }
+
+    /// The same without values of the environment that may be secret: labels are
+    /// shown in more places than environments are.
+    #[must_use]
+    pub fn without_hidden_values(&self) -> Self {
+        let mut shown = self.clone();
+        for (name, value) in &mut shown.run.environment {
+            if let Some(value) = value {
+                *value = redact::value(name, value);
+            }
+        }
+        shown
     }
 
     /// The version and SHA-256 of what makes two containers differ; not the
@@ -176,7 +193,17 @@ pub fn hex(bytes: &[u8]) -> String {
 /// SHA-256 of a definition's JSON, in hex, for the label that tells a changed network or volume.
 #[must_use]
 pub fn definition_hash<T: Serialize>(definition: &T) -> String {
-    hex(&Sha256::digest(serde_json::to_vec(definition).unwrap_or_default()))
+    // Sorted, as with a container: the order of labels means nothing.
+    let json = serde_json::to_value(definition).unwrap_or_default().to_string();
+    format!("v{DEFINITION_VERSION}:{}", hex(&Sha256::digest(json)))
+}
+
+/// Whether a network or volume was made from another definition. A hash of
+/// another version says nothing, and a label that is missing neither.
+#[must_use]
+pub fn is_redefined<T: Serialize>(old: Option<&String>, definition: &T) -> bool {
+    let now = definition_hash(definition);
+    old.is_some_and(|old| *old != now && old.split(':').next() == now.split(':').next())
 }
 
 #[cfg(test)]

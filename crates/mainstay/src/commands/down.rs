@@ -2,7 +2,7 @@
 
 use mainstay_plan::planner::{DownOptions, plan_down};
 
-use super::{ask, carry_out, connect, load_model};
+use super::{ask, carry_out, connect, load_model, turn};
 use crate::cli::{DownArgs, Globals};
 use crate::error::Result;
 use crate::execute::Outcome;
@@ -14,6 +14,7 @@ pub(super) async fn run(globals: &Globals, args: &DownArgs) -> Result<ExitStatus
     let loaded = load_model(globals)?;
     let stack = &loaded.stack;
     let engine = connect().await?;
+    let _turn = turn::take(&stack.project).await?;
     let observed = observe(&engine, stack).await?;
     let plan = plan_down(stack, &observed, DownOptions { volumes: args.volumes });
     if plan.is_empty() {

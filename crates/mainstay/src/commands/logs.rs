@@ -13,10 +13,10 @@ use crate::report;
 
 pub(super) async fn run(globals: &Globals, args: &LogsArgs) -> Result<ExitStatus> {
     let stack = load_model(globals)?.stack;
-    for wanted in &args.services {
-        if !stack.services.contains_key(wanted) {
-            return Err(no_service(wanted, stack.services.keys()));
-        }
+    // A service of another profile may run, too: only what neither runs nor is in the file is a mistake.
+    let is_known = |name: &String| stack.services.contains_key(name) || stack.inactive.contains(name);
+    if let Some(wanted) = args.services.iter().find(|name| !is_known(name)) {
+        return Err(no_service(wanted, stack.services.keys()));
     }
     let engine = connect().await?;
     let containers = engine.containers(&stack.project).await?;

@@ -11,6 +11,7 @@ mod logs;
 mod plan;
 mod signals;
 mod status;
+mod turn;
 mod up;
 
 use mainstay_plan::plan::Plan;

@@ -15,22 +15,27 @@ use crate::report;
 pub(super) async fn run(globals: &Globals, args: &PlanArgs) -> Result<ExitStatus> {
     let stack = load_stack(globals)?.stack;
     let engine = connect().await?;
-    let plan = make(&engine, &stack, args).await?;
+    let plan = make(&engine, &stack, &options(args)).await?;
     match globals.json {
-        true => report::json_line(&plan),
+        true => report::json_line(&mainstay_plan::redact::json(&plan)),
         false => report::data(&plan.to_string()),
     }
     Ok(if plan.is_empty() { ExitStatus::Success } else { ExitStatus::Changes })
 }
 
-/// Observes and plans.
-pub(super) async fn make(engine: &impl Engine, stack: &Stack, args: &PlanArgs) -> Result<Plan> {
-    let observed = observe(engine, stack).await?;
-    let options = UpOptions {
+/// What a person asked of the planner.
+pub(super) fn options(args: &PlanArgs) -> UpOptions {
+    UpOptions {
         rebuild: args.rebuild,
         pull: args.pull,
+        images_are_new: false,
         force_recreate: args.force_recreate,
         remove_orphans: args.remove_orphans,
-    };
-    Ok(plan_up(stack, &observed, &options)?)
+    }
+}
+
+/// Observes and plans.
+pub(super) async fn make(engine: &impl Engine, stack: &Stack, options: &UpOptions) -> Result<Plan> {
+    let observed = observe(engine, stack).await?;
+    Ok(plan_up(stack, &observed, options)?)
 }

@@ -3,16 +3,19 @@
 use std::time::Instant;
 
 use mainstay_plan::plan::{Downtime, Plan};
-use mainstay_plan::stack::Stack;
+use mainstay_plan::planner::{UpOptions, plan_images};
+use mainstay_plan::stack::{PullPolicy, Stack};
 use serde_json::json;
 
-use super::{ask, carry_out, connect, load_stack, plan, status};
+use super::{ask, carry_out, connect, load_stack, plan, status, turn};
 use crate::cli::{Globals, UpArgs};
 use crate::doctor;
 use crate::engine::docker::DockerEngine;
 use crate::error::{Error, Result};
 use crate::execute::Outcome;
 use crate::exit::ExitStatus;
+use crate::load::Loaded;
+use crate::observe::observe;
 use crate::report;
 
 pub(super) async fn run(globals: &Globals, args: &UpArgs) -> Result<ExitStatus> {
@@ -20,7 +23,16 @@ pub(super) async fn run(globals: &Globals, args: &UpArgs) -> Result<ExitStatus> 
     let loaded = load_stack(globals)?;
     let stack = &loaded.stack;
     let engine = connect().await?;
-    let plan = plan::make(&engine, stack, &args.plan).await?;
+    let _turn = turn::take(&stack.project).await?;
+    let mut options = plan::options(&args.plan);
+    if brings_new_images(stack, &options) {
+        // What a reference names is known only once it was pulled or built.
+        if let Some(status) = refresh_images(globals, &engine, &loaded, &options).await? {
+            return Ok(status);
+        }
+        options = UpOptions { rebuild: false, pull: false, images_are_new: true, ..options };
+    }
+    let plan = plan::make(&engine, stack, &options).await?;
     if !plan.is_empty() {
         preflight(&engine, stack, &plan).await?;
     }
@@ -35,6 +47,25 @@ pub(super) async fn run(globals: &Globals, args: &UpArgs) -> Result<ExitStatus> 
             report::talk("interrupted; `mainstay up` goes on from here");
             Ok(ExitStatus::Interrupted)
         }
+    }
+}
+
+fn brings_new_images(stack: &Stack, options: &UpOptions) -> bool {
+    options.rebuild || options.pull || stack.services.values().any(|service| service.pull_policy == PullPolicy::Always)
+}
+
+/// Pulls and builds; the answer is how it ended, where it did not end well.
+async fn refresh_images(
+    globals: &Globals,
+    engine: &DockerEngine,
+    loaded: &Loaded,
+    options: &UpOptions,
+) -> Result<Option<ExitStatus>> {
+    let images = plan_images(&loaded.stack, &observe(engine, &loaded.stack).await?, options)?;
+    match carry_out(engine, loaded, &images, globals.format()).await {
+        Outcome::Done => Ok(None),
+        Outcome::Failed(error) => Err(and_again(error)),
+        Outcome::Interrupted => Ok(Some(ExitStatus::Interrupted)),
     }
 }
 
@@ -60,7 +91,7 @@ async fn preflight(engine: &DockerEngine, stack: &Stack, plan: &Plan) -> Result<
 fn announce(globals: &Globals, plan: &Plan) {
     if globals.json {
         report::json_line(
-            &json!({"event": "plan", "project": plan.project, "steps": plan.steps.len(), "downtime": plan.downtime}),
+            &json!({"event": "plan", "project": plan.project, "steps": plan.steps.len(), "downtime": plan.downtime, "warnings": plan.warnings}),
         );
         return;
     }

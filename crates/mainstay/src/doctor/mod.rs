@@ -84,7 +84,7 @@ pub(crate) async fn examine(engine: &DockerEngine, stack: Option<&Stack>) -> Res
         let own = engine.containers(&stack.project).await?;
         // A service that runs holds its ports rightly.
         let down = stack.services.keys().filter(|name| !own.iter().any(|container| container.service == **name));
-        findings.extend(ports::taken(engine, stack, &down.map(String::as_str).collect::<Vec<_>>()).await?);
+        findings.extend(ports::taken(engine, stack, &down.map(String::as_str).collect::<Vec<_>>(), &[]).await?);
         findings.extend(stack::examine(stack));
     }
     Ok(findings)
@@ -96,14 +96,16 @@ pub(crate) async fn preflight(engine: &DockerEngine, stack: &Stack, plan: &Plan)
     let mut findings = host::examine(&info);
     findings.extend(host::limits(&info, stack));
     findings.extend(architectures(engine, stack).await?);
-    let own = engine.containers(&stack.project).await?;
     let created = plan.steps.iter().filter_map(|planned| match &planned.step {
         Step::CreateContainer { spec, .. } => Some(spec.service.as_str()),
         _ => None,
     });
-    let fresh: Vec<&str> =
-        created.filter(|service| !own.iter().any(|container| container.service == *service)).collect();
-    findings.extend(ports::taken(engine, stack, &fresh).await?);
+    let leaving = plan.steps.iter().filter_map(|planned| match &planned.step {
+        Step::StopContainer { name, .. } | Step::RemoveContainer { name } => Some(name.as_str()),
+        _ => None,
+    });
+    let (created, leaving): (Vec<&str>, Vec<&str>) = (created.collect(), leaving.collect());
+    findings.extend(ports::taken(engine, stack, &created, &leaving).await?);
     Ok(findings)
 }
 

@@ -7,21 +7,29 @@ use mainstay_plan::stack::{Port, Stack};
 
 use super::Finding;
 use crate::engine::Engine as _;
-use crate::engine::docker::DockerEngine;
+use crate::engine::docker::{DockerEngine, PortHolder};
 use crate::error::Result;
 
-/// The ports of these services that cannot be had.
-pub(super) async fn taken(engine: &DockerEngine, stack: &Stack, services: &[&str]) -> Result<Vec<Finding>> {
+/// The ports of these services that cannot be had. Containers in `leaving` give
+/// theirs back first.
+pub(super) async fn taken(
+    engine: &DockerEngine,
+    stack: &Stack,
+    services: &[&str],
+    leaving: &[&str],
+) -> Result<Vec<Finding>> {
     let holders = engine.port_holders().await?;
     let is_local = engine.info().await?.is_local;
     let mut findings = Vec::new();
     for name in services {
         let Some(service) = stack.services.get(*name) else { continue };
-        for port in service.run.ports.iter().filter(|port| port.protocol == "tcp") {
+        for port in &service.run.ports {
             let Some(published) = port.published else { continue };
-            let holder = match holders.get(&published) {
-                Some(container) => Some(format!("container `{container}`")),
-                None if is_local && !can_bind(port, published) => Some(process_on(published)),
+            let holder = holders.iter().find(|holder| holder.holds(port, published));
+            let holder = match holder {
+                Some(holder) if leaving.contains(&holder.container.as_str()) => None,
+                Some(holder) => Some(format!("container `{}`", holder.container)),
+                None if is_local && port.protocol == "tcp" && !can_bind(port, published) => Some(process_on(published)),
                 None => None,
             };
             findings.extend(holder.map(|holder| {
@@ -33,6 +41,17 @@ pub(super) async fn taken(engine: &DockerEngine, stack: &Stack, services: &[&str
         }
     }
     Ok(findings)
+}
+
+impl PortHolder {
+    /// Whether this is the port that is asked for; an address of everywhere meets every address.
+    fn holds(&self, port: &Port, published: u16) -> bool {
+        let everywhere = |ip: &str| ["", "0.0.0.0", "::"].contains(&ip);
+        let asked = port.host_ip.as_deref().unwrap_or_default();
+        self.port == published
+            && self.protocol == port.protocol
+            && (everywhere(asked) || everywhere(&self.ip) || self.ip == asked)
+    }
 }
 
 fn can_bind(port: &Port, published: u16) -> bool {
@@ -84,6 +103,26 @@ fn holds(process: &Path, socket: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_is_an_address_a_number_and_a_protocol() {
+        let holder = |ip: &str, protocol: &str| PortHolder {
+            ip: ip.into(),
+            port: 53,
+            protocol: protocol.into(),
+            container: String::new(),
+        };
+        let asked = |ip: Option<&str>| Port {
+            host_ip: ip.map(str::to_owned),
+            published: Some(53),
+            target: 53,
+            protocol: "udp".into(),
+        };
+        assert!(holder("0.0.0.0", "udp").holds(&asked(Some("127.0.0.1")), 53));
+        assert!(holder("127.0.0.1", "udp").holds(&asked(None), 53));
+        assert!(!holder("0.0.0.0", "tcp").holds(&asked(None), 53));
+        assert!(!holder("127.0.0.2", "udp").holds(&asked(Some("127.0.0.1")), 53));
+    }
 
     #[test]
     fn a_listening_socket_is_found_with_its_process() {

@@ -102,7 +102,7 @@ impl Engine for MemoryEngine {
 
     async fn create_network(&self, network: &Network, labels: BTreeMap<String, String>) -> Result<()> {
         self.change(format!("create network {}", network.name))?;
-        self.networks.borrow_mut().insert(network.name.clone(), ObservedNetwork { id: String::new(), labels });
+        self.networks.borrow_mut().insert(network.name.clone(), ObservedNetwork { labels, ..Default::default() });
         Ok(())
     }
 
@@ -148,6 +148,7 @@ impl Engine for MemoryEngine {
                     _ => Health::Starting,
                 },
                 networks: container.spec.run.networks.keys().cloned().collect(),
+                network_ids: BTreeMap::new(),
                 anonymous: BTreeMap::new(),
                 limits: Limits {
                     memory_bytes: resources.memory_bytes.unwrap_or(0),

@@ -27,8 +27,11 @@ pub(super) async fn ready(engine: &impl Engine, name: &str, timeout_ms: u64, pro
     let begun = Instant::now();
     let mut pause = FIRST_PAUSE;
     let mut last_words = String::new();
+    // Restarts of an earlier day are no crash loop of today.
+    let mut restarts_before = None;
     loop {
-        let now = look(engine, name).await?;
+        let mut now = look(engine, name).await?;
+        now.restart_count -= *restarts_before.get_or_insert(now.restart_count);
         match verdict(name, &now, begun.elapsed())? {
             Verdict::Ready => return Ok(()),
             Verdict::Probe => {

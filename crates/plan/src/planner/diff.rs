@@ -1,13 +1,10 @@
 //! The fields in which two specifications differ.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::plan::Change;
+use crate::redact;
 use crate::spec::ContainerSpec;
-
-/// Names that a value is not shown for: it may be a password that somebody put
-/// into the environment.
-const HIDDEN: [&str; 6] = ["password", "passwd", "secret", "token", "key", "credential"];
 
 /// The fields that differ, by path, without the number.
 pub(super) fn fields(from: &ContainerSpec, to: &ContainerSpec) -> Vec<Change> {
@@ -28,6 +25,9 @@ fn compare(path: &str, from: &Value, to: &Value, changes: &mut Vec<Change>) {
                 compare(&inner, old.get(key).unwrap_or(&Value::Null), new.get(key).unwrap_or(&Value::Null), changes);
             }
         }
+        // From nothing to some and back: each field by itself.
+        (Value::Null, Value::Object(_)) => compare(path, &Value::Object(Map::new()), to, changes),
+        (Value::Object(_), Value::Null) => compare(path, from, &Value::Object(Map::new()), changes),
         _ => changes.push(Change { field: path.to_owned(), from: shown(path, from), to: shown(path, to) }),
     }
 }
@@ -38,11 +38,10 @@ fn join(path: &str, key: &str) -> String {
 }
 
 fn shown(path: &str, value: &Value) -> String {
-    let name = path.to_lowercase();
-    match value {
-        Value::Null => String::new(),
-        _ if path.starts_with("environment.") && HIDDEN.iter().any(|word| name.contains(word)) => "(hidden)".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+    match (value, path.strip_prefix("environment.")) {
+        (Value::Null, _) => String::new(),
+        (Value::String(text), Some(name)) => redact::value(name, text),
+        (Value::String(text), None) => text.clone(),
+        (other, _) => other.to_string(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::draft::Draft;
 use super::{order, resources};
 use crate::labels;
-use crate::observed::{Observed, ObservedContainer};
+use crate::observed::{Observed, ObservedContainer, State};
 use crate::plan::{Plan, Step, StepId};
 use crate::stack::Stack;
 
@@ -28,6 +28,9 @@ pub fn plan_down(stack: &Stack, observed: &Observed, options: DownOptions) -> Pl
         draft.add(Step::RemoveNetwork { name: name.clone() }, "nothing is on it any more", &gone);
     }
     if options.volumes {
+        for (path, volume) in observed.containers.iter().flat_map(|container| &container.anonymous) {
+            draft.add(Step::RemoveVolume { name: volume.clone() }, format!("`--volumes`; it was at {path}"), &gone);
+        }
         let is_store = |labels: &Labels| labels.get(labels::ROLE).is_some_and(|role| role == labels::ROLE_STORE);
         for (name, volume) in observed.volumes.iter().filter(|(_, volume)| ours(&volume.labels)) {
             if is_store(&volume.labels) {
@@ -60,11 +63,14 @@ fn remove_containers(draft: &mut Draft, stack: &Stack, observed: &Observed) -> V
     all
 }
 
+fn is_running(container: &ObservedContainer) -> bool {
+    matches!(container.state, State::Running | State::Restarting | State::Paused)
+}
+
 fn remove_after(draft: &mut Draft, container: &ObservedContainer, before: &[StepId]) -> StepId {
-    use crate::observed::State;
     let name = container.name.clone();
     let mut after = before.to_vec();
-    if matches!(container.state, State::Running | State::Restarting | State::Paused) {
+    if is_running(container) {
         draft.interrupts(&container.service);
         after = vec![draft.add(Step::StopContainer { name: name.clone(), grace_ms: None }, "", before)];
     }
@@ -78,6 +84,9 @@ pub(super) fn plan_orphans(draft: &mut Draft, stack: &Stack, observed: &Observed
     });
     for orphan in orphans {
         if remove {
+            if is_running(orphan) {
+                draft.interrupts(&orphan.service);
+            }
             resources::remove(draft, orphan, "the file has no such service");
         } else {
             draft.warn(format!(

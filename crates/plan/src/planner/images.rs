@@ -82,6 +82,7 @@ fn plan_pull(
                 "say under `build:` how the image is made",
             ));
         }
+        (PullPolicy::Always, true) if options.images_are_new => return Ok(None),
         (PullPolicy::Always, _) => "`pull_policy: always`",
         (_, false) => "the engine does not have it",
         (_, true) if options.pull => "a pull was asked for",

@@ -20,6 +20,7 @@ use crate::stack::Stack;
 
 pub use down::{DownOptions, plan_down};
 pub use replicas::is_meant_to_end;
+pub use resources::store_volume;
 
 /// What a person asked of `up` beyond the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct UpOptions {
     pub rebuild: bool,
     /// Pull images anew.
     pub pull: bool,
+    /// Images were pulled and built just now: those that are there are the newest.
+    pub images_are_new: bool,
     /// Replace containers although nothing differs.
     pub force_recreate: bool,
     /// Remove containers of services that the file no longer has.

@@ -9,6 +9,9 @@ use crate::plan::{Change, Step, StepId};
 use crate::spec::ContainerSpec;
 use crate::stack::{Healthcheck, Mount, Restart, Service, UpdateOrder};
 
+/// A migration of a large table takes its time, and stopping to wait would leave it half done.
+const COMPLETION_TIMEOUT_MS: u64 = 3_600_000;
+
 /// One replica and what it is to become.
 pub(super) struct Swap<'a> {
     pub(super) service: &'a Service,
@@ -48,7 +51,10 @@ impl Service {
             .values()
             .find_map(|attachment| attachment.ipv4_address.as_ref())
             .map(|address| format!("it holds the address {address}"));
-        written.or(port).or(address)
+        let shared = self.run.network_mode.as_deref().filter(|mode| *mode == "host" || mode.starts_with("service:"));
+        let shared =
+            shared.map(|mode| format!("it shares a network with others (`network_mode: {mode}`), and its ports"));
+        written.or(port).or(address).or(shared)
     }
 
     /// How long its container may take to become ready: the health check's own
@@ -58,9 +64,10 @@ impl Service {
         // The engine's defaults: https://docs.docker.com/reference/dockerfile/#healthcheck
         let check = self.run.healthcheck.clone().unwrap_or_default();
         let Healthcheck { interval_ms, timeout_ms, retries, start_period_ms, .. } = check;
-        let probe = interval_ms.unwrap_or(30_000) + timeout_ms.unwrap_or(30_000);
-        let patience = start_period_ms.unwrap_or(0) + u64::from(retries.unwrap_or(3)) * probe;
-        patience.clamp(60_000, 600_000)
+        let probe = interval_ms.unwrap_or(30_000).saturating_add(timeout_ms.unwrap_or(30_000));
+        let patience =
+            u64::from(retries.unwrap_or(3)).saturating_mul(probe).saturating_add(start_period_ms.unwrap_or(0));
+        patience.max(60_000)
     }
 }
 
@@ -123,12 +130,30 @@ fn carried(old: &ObservedContainer, spec: &ContainerSpec) -> BTreeMap<String, St
             Mount::Volume { .. } => false,
         })
     };
-    old.anonymous.iter().filter(|(path, _)| !named(path)).map(|(path, volume)| (path.clone(), volume.clone())).collect()
+    let declared = |spec: &ContainerSpec, path: &str| {
+        spec.run
+            .mounts
+            .iter()
+            .any(|mount| matches!(mount, Mount::Volume { source: None, target, .. } if target == path))
+    };
+    // What the file had and has no more is gone; what the image declares stays.
+    let taken_away = |path: &str| old.spec.as_ref().is_some_and(|from| declared(from, path)) && !declared(spec, path);
+    old.anonymous
+        .iter()
+        .filter(|(path, _)| !named(path) && !taken_away(path))
+        .map(|(path, volume)| (path.clone(), volume.clone()))
+        .collect()
 }
 
 /// Makes and starts a container where there is none.
-pub(super) fn create(draft: &mut Draft, swap: &Swap<'_>, reason: &str, after: &[StepId]) -> Milestones {
-    let created = add_create(draft, swap, swap.name, None, reason, after);
+pub(super) fn create(
+    draft: &mut Draft,
+    swap: &Swap<'_>,
+    torn_down: Option<&ObservedContainer>,
+    reason: &str,
+    after: &[StepId],
+) -> Milestones {
+    let created = add_create(draft, swap, swap.name, torn_down, reason, after);
     let milestones = start(draft, swap, "", &[created]);
     Milestones { replaced: true, ..milestones }
 }
@@ -155,9 +180,11 @@ pub(super) fn unpause(draft: &mut Draft, swap: &Swap<'_>) -> Milestones {
 
 fn add_wait(draft: &mut Draft, swap: &Swap<'_>, name: &str, reason: &str, after: &[StepId]) -> StepId {
     let name = name.to_owned();
-    let timeout_ms = swap.service.ready_timeout_ms();
-    let step =
-        if swap.one_shot { Step::WaitCompleted { name, timeout_ms } } else { Step::WaitReady { name, timeout_ms } };
+    let step = if swap.one_shot {
+        Step::WaitCompleted { name, timeout_ms: COMPLETION_TIMEOUT_MS }
+    } else {
+        Step::WaitReady { name, timeout_ms: swap.service.ready_timeout_ms() }
+    };
     draft.add(step, reason, after)
 }
 
@@ -186,13 +213,6 @@ pub(super) fn replace(
     changes: Vec<Change>,
     after: &[StepId],
 ) -> Milestones {
-    if !is_running(old) {
-        let removed = draft.add(Step::RemoveContainer { name: old.name.clone() }, reason, after);
-        let created = add_create(draft, swap, swap.name, Some(old), reason, &[removed]);
-        draft.with_changes(created, changes);
-        let milestones = start(draft, swap, "", &[created]);
-        return Milestones { replaced: true, ..milestones };
-    }
     let next = format!("{}{NEXT}", swap.name);
     let created = add_create(draft, swap, &next, Some(old), reason, after);
     draft.with_changes(created, changes);
@@ -202,6 +222,11 @@ pub(super) fn replace(
     ];
     let bring_back: Vec<Step> =
         discard.iter().cloned().chain([Step::StartContainer { name: old.name.clone() }]).collect();
+    if !is_running(old) {
+        draft.with_cleanup(created, discard.clone());
+        let placed = take_place(draft, old, &next, swap.name, created);
+        return Milestones { replaced: true, ..start(draft, swap, "", &[placed]) };
+    }
     let milestones = match start_first(draft, swap, old) {
         None => swap_start_first(draft, old, swap, created, &next, &discard),
         Some(why) => swap_stop_first(draft, old, swap, created, &next, &bring_back, &why),

@@ -31,6 +31,12 @@ impl Context<'_> {
 pub(super) const NEXT: &str = "-next";
 
 pub(super) fn plan(draft: &mut Draft, context: &Context<'_>, service: &Service) -> Result<(), PlanError> {
+    if let Some(port) = service.run.ports.iter().find_map(|port| port.published).filter(|_| service.replicas > 1) {
+        return Err(PlanError::new(
+            format!("service `{}` has {} replicas, and one port {port} of the host", service.name, service.replicas),
+            "only one container can hold it: ask for one replica, or take the port's number on the host away",
+        ));
+    }
     let gate = gate(draft, context, service)?;
     let mut milestones = Milestones::default();
     let mut ready_by_replica: Vec<Vec<StepId>> = Vec::new();
@@ -49,6 +55,9 @@ pub(super) fn plan(draft: &mut Draft, context: &Context<'_>, service: &Service) 
         milestones.replaced |= one.replaced;
     }
     draft.set_milestones(&service.name, milestones.clone());
+    if service.replicas == 0 && context.containers_of(&service.name).any(is_running) {
+        draft.interrupts(&service.name);
+    }
     for surplus in context.containers_of(&service.name).filter(|container| container.number > service.replicas) {
         remove_surplus(draft, surplus, service.replicas, &milestones.ready);
     }
@@ -159,7 +168,10 @@ fn plan_replica(
                 .chain(context.torn_down.get(&name).copied())
                 .collect();
             Ok(match standing {
-                None => replace::create(draft, &swap, "it is missing", &cleared),
+                None => {
+                    let torn_down = context.observed.containers.iter().find(|container| container.name == name);
+                    replace::create(draft, &swap, torn_down, "it is missing", &cleared)
+                }
                 Some(old) => plan_standing(draft, context, old, &swap, &[&cleared, turn].concat()),
             })
         }
@@ -193,7 +205,7 @@ fn plan_standing(
     if let Some((reason, changes)) = why_replace(context, old, swap) {
         return replace::replace(draft, old, swap, &reason, changes, cleared);
     }
-    if swap.one_shot || (swap.service.run.restart == Restart::No && !matches!(old.state, State::Running)) {
+    if swap.one_shot {
         return plan_ended(draft, old, swap);
     }
     if let Some(dependency) = &swap.gate.restart {
@@ -205,6 +217,10 @@ fn plan_standing(
         State::Running | State::Restarting => replace::wait(draft, swap, "it runs, and is not ready", &[]),
         State::Paused => replace::unpause(draft, swap),
         State::Created => replace::start(draft, swap, "it was never started", cleared),
+        // Its policy says that an end without an error is its end.
+        State::Exited { code: 0 } if matches!(swap.service.run.restart, Restart::OnFailure { .. }) => {
+            Milestones::default()
+        }
         State::Exited { code } => replace::start(draft, swap, &format!("it ended with exit code {code}"), cleared),
         State::Dead => replace::replace(draft, old, swap, "the engine could not remove it", Vec::new(), cleared),
     }
@@ -222,6 +238,10 @@ fn plan_ended(draft: &mut Draft, old: &ObservedContainer, swap: &Swap<'_>) -> Mi
         State::Exited { code } => replace::start(draft, swap, &format!("it ended with exit code {code}"), &[]),
         State::Dead => replace::replace(draft, old, swap, "the engine could not remove it", Vec::new(), &[]),
     }
+}
+
+fn is_running(container: &ObservedContainer) -> bool {
+    matches!(container.state, State::Running | State::Restarting | State::Paused)
 }
 
 fn is_up(container: &ObservedContainer) -> bool {
@@ -256,11 +276,21 @@ fn why_replace(context: &Context<'_>, old: &ObservedContainer, swap: &Swap<'_>) 
     if let Some(name) = &swap.gate.namespace {
         return Some((format!("it shares a namespace of {name}, which is replaced"), Vec::new()));
     }
+    if let Some(network) = lost_network(context, old) {
+        return Some((format!("network {network} was made anew, and it is on the old one"), Vec::new()));
+    }
     let changes = match (&old.config_hash, &old.spec) {
         (None, _) => return reason("it was not made by mainstay"),
         (Some(hash), _) if *hash == swap.spec.config_hash() => Vec::new(),
         (Some(_), None) => return reason("its configuration cannot be read"),
-        (Some(_), Some(from)) => diff::fields(from, swap.spec),
+        (Some(hash), Some(from)) => {
+            let changes = diff::fields(from, &swap.spec.without_hidden_values());
+            // Values that may be secret are not in the label: their change shows in the hash alone.
+            if changes.is_empty() && hash.split(':').next() == swap.spec.config_hash().split(':').next() {
+                return reason("a value of its environment changed that is not shown");
+            }
+            changes
+        }
     };
     if !changes.is_empty() {
         return Some(("its configuration changed".to_owned(), changes));
@@ -270,6 +300,15 @@ fn why_replace(context: &Context<'_>, old: &ObservedContainer, swap: &Swap<'_>) 
     }
     let edits = edits(old, swap.spec);
     (!edits.is_empty()).then(|| ("it was changed behind our back".to_owned(), edits))
+}
+
+/// A network that the container was put on, and that is another one now.
+fn lost_network<'a>(context: &Context<'_>, old: &'a ObservedContainer) -> Option<&'a str> {
+    let moved = |(name, id): (&'a String, &String)| {
+        let now = context.observed.networks.get(name).map(|network| &network.id);
+        (now != Some(id)).then_some(name.as_str())
+    };
+    old.network_ids.iter().find_map(moved)
 }
 
 /// What `docker update`, `docker network connect` and `disconnect` did.

@@ -7,8 +7,14 @@ use super::draft::Draft;
 use crate::labels;
 use crate::observed::{Observed, ObservedContainer, State};
 use crate::plan::{FileKind, Step, StepId};
-use crate::spec::{StoreFile, definition_hash};
-use crate::stack::{FileGrant, FileSource, Network, Service, Stack};
+use crate::spec::{StoreFile, is_redefined};
+use crate::stack::{FileGrant, FileOrigin, FileSource, Network, Service, Stack};
+
+/// The name of a project's store of secrets and configs: a volume.
+#[must_use]
+pub fn store_volume(project: &str) -> String {
+    format!("{project}_mainstay-store")
+}
 
 /// Names of containers that had to go because a network of theirs is made anew.
 pub(super) type TornDown = BTreeMap<String, StepId>;
@@ -16,10 +22,12 @@ pub(super) type TornDown = BTreeMap<String, StepId>;
 pub(super) fn plan(draft: &mut Draft, stack: &Stack, observed: &Observed) -> Result<TornDown, PlanError> {
     let mut torn_down = TornDown::new();
     for (key, network) in &stack.networks {
-        plan_network(draft, observed, key, network, &mut torn_down)?;
+        plan_network(draft, stack, observed, (key, network), &mut torn_down)?;
     }
-    plan_volumes(draft, stack, observed)?;
-    plan_store(draft, stack, observed, &torn_down);
+    refuse_lost_secrets(stack, observed)?;
+    // A volume comes after the secrets, so that one without the other is a loss and no interrupted run.
+    let stored = plan_store(draft, stack, observed, &torn_down);
+    plan_volumes(draft, stack, observed, &stored)?;
     Ok(torn_down)
 }
 
@@ -30,9 +38,9 @@ pub(super) fn is_ours(labels: &BTreeMap<String, String>, project: &str) -> bool 
 
 fn plan_network(
     draft: &mut Draft,
+    stack: &Stack,
     observed: &Observed,
-    key: &str,
-    network: &Network,
+    (key, network): (&str, &Network),
     torn_down: &mut TornDown,
 ) -> Result<(), PlanError> {
     let name = &network.name;
@@ -56,8 +64,8 @@ fn plan_network(
         )),
         Some(found) => {
             // Docker Compose's networks carry no definition of ours: they are taken as they are.
-            let changed = found.labels.get(labels::DEFINITION).is_some_and(|old| *old != definition_hash(network));
-            if changed {
+            if is_redefined(found.labels.get(labels::DEFINITION), network) {
+                refuse_with_strangers(stack, observed, name, &found.attached)?;
                 let gone = tear_down(draft, observed, name, torn_down);
                 let removed = draft.add(Step::RemoveNetwork { name: name.clone() }, "its definition changed", &gone);
                 let id = draft.add(create, "its definition changed", &[removed]);
@@ -65,6 +73,26 @@ fn plan_network(
             }
             Ok(())
         }
+    }
+}
+
+/// A network cannot be made anew under containers that this plan does not make anew.
+fn refuse_with_strangers(
+    stack: &Stack,
+    observed: &Observed,
+    network: &str,
+    attached: &[String],
+) -> Result<(), PlanError> {
+    let is_ours =
+        |name: &String| observed.containers.iter().any(|c| c.name == *name && stack.services.contains_key(&c.service));
+    match attached.iter().find(|name| !is_ours(name)) {
+        None => Ok(()),
+        Some(stranger) => Err(PlanError::new(
+            format!(
+                "network `{network}` is to be made anew, and container `{stranger}` is on it, which this stack does not ask for"
+            ),
+            format!("stop it first: `docker stop {stranger}`"),
+        )),
     }
 }
 
@@ -96,7 +124,7 @@ pub(super) fn remove(draft: &mut Draft, container: &ObservedContainer, reason: &
     draft.add(Step::RemoveContainer { name }, reason, &after)
 }
 
-fn plan_volumes(draft: &mut Draft, stack: &Stack, observed: &Observed) -> Result<(), PlanError> {
+fn plan_volumes(draft: &mut Draft, stack: &Stack, observed: &Observed, after: &[StepId]) -> Result<(), PlanError> {
     for (key, volume) in &stack.volumes {
         let name = &volume.name;
         match observed.volumes.get(name) {
@@ -108,7 +136,7 @@ fn plan_volumes(draft: &mut Draft, stack: &Stack, observed: &Observed) -> Result
             }
             None => {
                 let step = Step::CreateVolume { key: key.clone(), volume: volume.clone() };
-                let id = draft.add(step, "it is missing", &[]);
+                let id = draft.add(step, "it is missing", after);
                 draft.provide(name.clone(), id);
             }
             Some(_) if volume.external => {}
@@ -119,8 +147,7 @@ fn plan_volumes(draft: &mut Draft, stack: &Stack, observed: &Observed) -> Result
                 ));
             }
             Some(found) => {
-                let changed = found.labels.get(labels::DEFINITION).is_some_and(|old| *old != definition_hash(volume));
-                if changed {
+                if is_redefined(found.labels.get(labels::DEFINITION), volume) {
                     draft.warn(format!(
                         "volume `{name}` was made with another driver or options, and is kept as it is: making it anew would destroy its data"
                     ));
@@ -131,12 +158,34 @@ fn plan_volumes(draft: &mut Draft, stack: &Stack, observed: &Observed) -> Result
     Ok(())
 }
 
+/// Another password would lock the application out of the data that is there.
+fn refuse_lost_secrets(stack: &Stack, observed: &Observed) -> Result<(), PlanError> {
+    let store = store_volume(&stack.project);
+    let generated = stack.secrets.iter().find(|(_, source)| matches!(source.origin, FileOrigin::Generated { .. }));
+    let data = stack.volumes.values().find(|volume| !volume.external && observed.volumes.contains_key(&volume.name));
+    match (generated, data) {
+        (Some((secret, _)), Some(data)) if !observed.volumes.contains_key(&store) => Err(PlanError::new(
+            format!(
+                "the generated secret `{secret}` is lost with the volume `{store}`, and volume `{}` holds data that was made with it",
+                data.name
+            ),
+            format!(
+                "bring the volume back; or `down --volumes` to begin anew; or `docker volume create --label {}={} {store}` to have other secrets made, and set them in the data yourself",
+                labels::PROJECT,
+                stack.project
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// The store is filled before a container that uses it is made. Where no
 /// container is to be made, nothing is looked at and nothing is done.
-fn plan_store(draft: &mut Draft, stack: &Stack, observed: &Observed, torn_down: &TornDown) {
+fn plan_store(draft: &mut Draft, stack: &Stack, observed: &Observed, torn_down: &TornDown) -> Vec<StepId> {
+    let mut stored = Vec::new();
     let wanted = wanted_files(stack, observed, torn_down);
     if wanted.is_empty() {
-        return;
+        return stored;
     }
     let mut after = Vec::new();
     if !observed.store_ready {
@@ -149,10 +198,12 @@ fn plan_store(draft: &mut Draft, stack: &Stack, observed: &Observed, torn_down: 
         let files: BTreeSet<StoreFile> = copies.into_iter().map(|(file, _)| file).collect();
         let step = Step::StoreFile { kind, key: key.clone(), origin, copies: files.iter().cloned().collect() };
         let id = draft.add(step, reason, &after);
+        stored.push(id);
         for file in files {
             draft.provide(file.name, id);
         }
     }
+    stored
 }
 
 type Wanted<'a> = BTreeMap<(FileKind, String), (&'a FileSource, Vec<(StoreFile, &'a str)>)>;

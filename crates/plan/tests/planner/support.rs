@@ -83,13 +83,17 @@ pub(crate) fn all_up(stack: &Stack) -> Observed {
         BTreeMap::from([(labels::PROJECT.into(), stack.project.clone()), (labels::DEFINITION.into(), definition)])
     };
     for network in stack.networks.values().filter(|network| !network.external) {
-        let found = ObservedNetwork { id: String::new(), labels: labels(definition_hash(network)) };
+        let found = ObservedNetwork { labels: labels(definition_hash(network)), ..Default::default() };
         observed.networks.insert(network.name.clone(), found);
     }
     for volume in stack.volumes.values().filter(|volume| !volume.external) {
         observed.volumes.insert(volume.name.clone(), ObservedVolume { labels: labels(definition_hash(volume)) });
     }
     observed.store_ready = true;
+    let store = mainstay_plan::planner::store_volume(&stack.project);
+    let role = (labels::ROLE.to_owned(), labels::ROLE_STORE.to_owned());
+    let labels = [(labels::PROJECT.to_owned(), stack.project.clone()), role].into();
+    observed.volumes.insert(store, ObservedVolume { labels });
     for service in stack.services.values() {
         for number in 1..=service.replicas {
             observed.containers.push(running(stack, service, number));
@@ -115,6 +119,7 @@ pub(crate) fn running(stack: &Stack, service: &Service, number: u32) -> Observed
         state: State::Running,
         health: if spec.run.healthcheck.is_some() { Health::Healthy } else { Health::None },
         networks: spec.run.networks.keys().cloned().collect(),
+        network_ids: BTreeMap::new(),
         anonymous: BTreeMap::new(),
         limits: Limits {
             memory_bytes: resources.memory_bytes.unwrap_or(0),

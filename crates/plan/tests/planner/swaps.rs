@@ -174,3 +174,76 @@ fn scaling_adds_and_removes_from_the_end() {
       2. remove container shop-app-2: 1 replicas are asked for [after 1]
     ");
 }
+
+#[test]
+fn the_order_of_labels_redefines_no_network() {
+    let with = |labels: &str| stack(&SHOP.replace("front: {}", &format!("front: {{labels: {labels}}}")));
+    let before = with("{a: x, b: y}");
+    assert_snapshot!(plan(&with("{b: y, a: x}"), &all_up(&before)), @"shop: nothing to do");
+}
+
+#[test]
+fn a_network_with_a_stranger_on_it_is_not_made_anew() {
+    let before = stack(SHOP);
+    let after = stack(&SHOP.replace("front: {}", "front: {driver_opts: {a: b}}"));
+    let mut observed = all_up(&before);
+    observed.networks.get_mut("shop_front").unwrap().attached = vec!["shop-app-1".into(), "somebody".into()];
+    assert_snapshot!(plan(&after, &observed), @r"
+    error: network `shop_front` is to be made anew, and container `somebody` is on it, which this stack does not ask for
+    hint: stop it first: `docker stop somebody`
+    ");
+}
+
+#[test]
+fn anonymous_volumes_go_over_when_a_network_is_made_anew() {
+    let before = stack(SHOP);
+    let after = stack(&SHOP.replace("front: {}", "front: {driver_opts: {a: b}}"));
+    let mut observed = all_up(&before);
+    find(&mut observed, "shop-app-1").anonymous.insert("/cache".into(), "0f".repeat(32));
+    let made = plan_up(&after, &observed, &UpOptions::default()).unwrap();
+    let carries = |planned: &mainstay_plan::plan::PlannedStep| match &planned.step {
+        mainstay_plan::plan::Step::CreateContainer { carry, .. } => carry.contains_key("/cache"),
+        _ => false,
+    };
+    assert!(made.steps.iter().any(carries));
+}
+
+#[test]
+fn a_stopped_container_stays_until_the_new_one_is_made() {
+    let before = stack(SHOP);
+    let after = stack(&SHOP.replace("LEVEL: info", "LEVEL: debug"));
+    let mut observed = all_up(&before);
+    find(&mut observed, "shop-app-1").state = State::Exited { code: 1 };
+    assert_snapshot!(plan(&after, &observed), @r"
+    shop: 5 steps, no downtime
+      1. create container shop-app-1-next: its configuration changed
+           environment.LEVEL: info -> debug
+      2. remove container shop-app-1: the new one is in its place [after 1]
+      3. rename container shop-app-1-next to shop-app-1 [after 2]
+      4. start container shop-app-1 [after 3]
+      5. wait for shop-app-1 to be ready, 60 s at most [after 4]
+    ");
+}
+
+#[test]
+fn a_container_on_a_network_that_was_made_anew_is_replaced() {
+    let stack = stack(SHOP);
+    let mut observed = all_up(&stack);
+    find(&mut observed, "shop-app-1").network_ids.insert("shop_front".into(), "gone".into());
+    let text = plan(&stack, &observed);
+    assert!(
+        text.contains("create container shop-app-1-next: network shop_front was made anew, and it is on the old one"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_first_environment_shows_no_password() {
+    let before = stack(&SHOP.replace("    environment: {LEVEL: info}\n", ""));
+    let after = stack(&SHOP.replace("LEVEL: info", "DB_PASSWORD: hunter2, URL: 'postgres://u:hunter3@db/x'"));
+    let text = plan(&after, &all_up(&before));
+    assert!(text.contains("environment.DB_PASSWORD: (not set) -> (hidden)"), "{text}");
+    assert!(!text.contains("hunter"), "{text}");
+    let made = plan_up(&after, &all_up(&before), &UpOptions::default()).unwrap();
+    assert!(!mainstay_plan::redact::json(&made).to_string().contains("hunter"));
+}

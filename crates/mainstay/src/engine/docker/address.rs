@@ -23,6 +23,8 @@ pub(crate) struct Surroundings {
     pub(crate) config_dir: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`: a rootless engine's socket is there.
     pub(crate) runtime_dir: Option<PathBuf>,
+    /// `DOCKER_TLS_VERIFY` or `DOCKER_CERT_PATH`: the engine is to be spoken to by TLS.
+    pub(crate) wants_tls: bool,
 }
 
 impl Surroundings {
@@ -34,6 +36,7 @@ impl Surroundings {
             context: var("DOCKER_CONTEXT"),
             config_dir: var("DOCKER_CONFIG").map(PathBuf::from).or(home),
             runtime_dir: var("XDG_RUNTIME_DIR").map(PathBuf::from),
+            wants_tls: var("DOCKER_TLS_VERIFY").is_some() || var("DOCKER_CERT_PATH").is_some(),
         }
     }
 }
@@ -44,6 +47,22 @@ impl Surroundings {
 ///
 /// A context is chosen that does not exist or has no Docker endpoint.
 pub(crate) fn resolve(around: &Surroundings) -> Result<String> {
+    let address = find(around)?;
+    let by_network = address.starts_with("tcp://") || address.starts_with("http");
+    if by_network && (around.wants_tls || address.starts_with("https")) {
+        return Err(Error::new(format!(
+            "the engine at `{address}` is to be spoken to by TLS, which mainstay does not do"
+        ))
+        .hint("use `DOCKER_HOST=ssh://user@host`: it needs no certificates"));
+    }
+    if address.strip_prefix("ssh://").is_some_and(|rest| rest.rsplit('@').next().unwrap_or_default().contains(':')) {
+        return Err(Error::new(format!("the address `{address}` has a port, which cannot be passed on to ssh"))
+            .hint("name the host in `~/.ssh/config` with its `Port`, and use that name"));
+    }
+    Ok(address)
+}
+
+fn find(around: &Surroundings) -> Result<String> {
     if let Some(host) = &around.host {
         return Ok(host.clone());
     }
@@ -89,6 +108,14 @@ mod tests {
         let around =
             Surroundings { host: Some("ssh://box".into()), context: Some("other".into()), ..Default::default() };
         assert_eq!(resolve(&around).unwrap(), "ssh://box");
+    }
+
+    #[test]
+    fn what_cannot_be_reached_as_asked_is_refused() {
+        let tls = Surroundings { host: Some("tcp://box:2376".into()), wants_tls: true, ..Default::default() };
+        assert!(resolve(&tls).unwrap_err().message.contains("TLS"));
+        let port = Surroundings { host: Some("ssh://root@box:2222".into()), ..Default::default() };
+        assert!(resolve(&port).unwrap_err().hint.unwrap().contains("~/.ssh/config"));
     }
 
     #[test]

@@ -163,8 +163,8 @@ impl DockerEngine {
         Ok(result.exit_code.unwrap_or(-1))
     }
 
-    /// The containers that hold a port of the host, by port.
-    pub(crate) async fn port_holders(&self) -> Result<std::collections::BTreeMap<u16, String>> {
+    /// The ports of the host that containers hold.
+    pub(crate) async fn port_holders(&self) -> Result<Vec<super::PortHolder>> {
         super::containers::port_holders(&self.docker).await
     }
 }

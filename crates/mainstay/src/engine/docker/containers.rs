@@ -1,6 +1,6 @@
 //! Containers: list, inspect, make, stop, remove.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use bollard::Docker;
 use bollard::models::{
@@ -87,6 +87,11 @@ fn observed(found: ContainerInspectResponse) -> Option<ObservedContainer> {
         image_id: found.image.unwrap_or_default(),
         health: health_of(&state),
         state: state_of(&state),
+        network_ids: networks
+            .iter()
+            .filter_map(|(name, endpoint)| Some((name.clone(), endpoint.network_id.clone()?)))
+            .filter(|(_, id)| !id.is_empty())
+            .collect(),
         networks: networks.into_keys().collect(),
         anonymous: anonymous.collect(),
         limits: limits_of(&found.host_config.unwrap_or_default()),
@@ -106,6 +111,19 @@ fn limits_of(host: &HostConfig) -> Limits {
         nano_cpus: host.nano_cpus.and_then(|nanos| u64::try_from(nanos).ok()).unwrap_or(0),
         pids: host.pids_limit.unwrap_or(0),
         restart: restart.unwrap_or_else(|| "no".to_owned()),
+    }
+}
+
+/// Whether the policy starts it again after the end that it came to.
+fn will_restart(host: &HostConfig, state: &ContainerState, restarts: i64) -> bool {
+    let policy = host.restart_policy.as_ref();
+    match limits_of(host).restart.as_str() {
+        "no" => false,
+        "on-failure" => {
+            let most = policy.and_then(|policy| policy.maximum_retry_count).unwrap_or(0);
+            state.exit_code != Some(0) && (most == 0 || restarts < most)
+        }
+        _ => true,
     }
 }
 
@@ -138,7 +156,7 @@ pub(super) async fn inspect(docker: &Docker, name: &str) -> Result<Option<Inspec
         state: state_of(&state),
         health: health_of(&state),
         probe: found.config.and_then(|config| config.healthcheck).and_then(|check| probe_of(&check)),
-        restarts: limits_of(&host).restart != "no",
+        restarts: will_restart(&host, &state, found.restart_count.unwrap_or(0)),
         restart_count: found.restart_count.unwrap_or(0),
         error: state.error.unwrap_or_default(),
         out_of_memory: state.oom_killed.unwrap_or(false),
@@ -222,13 +240,30 @@ async fn gone(docker: &Docker, name: &str) -> Result<()> {
     Err(Error::new(format!("container `{name}` is still being removed after 10 s")))
 }
 
-/// The containers that hold a port of the host, by name, for `doctor`.
-pub(super) async fn port_holders(docker: &Docker) -> Result<BTreeMap<u16, String>> {
-    let mut holders = BTreeMap::new();
+/// A port of the host, and the container that holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PortHolder {
+    /// The host's address.
+    pub(crate) ip: String,
+    /// The host's port.
+    pub(crate) port: u16,
+    /// `tcp` or `udp`.
+    pub(crate) protocol: String,
+    /// The container's name.
+    pub(crate) container: String,
+}
+
+pub(super) async fn port_holders(docker: &Docker) -> Result<Vec<PortHolder>> {
+    let mut holders = Vec::new();
     for summary in summaries(docker, HashMap::new()).await? {
-        let name = name_of(&summary).unwrap_or_default();
-        for port in summary.ports.iter().flatten().filter_map(|port| port.public_port) {
-            holders.insert(port, name.clone());
+        let container = name_of(&summary).unwrap_or_default();
+        for port in summary.ports.into_iter().flatten() {
+            holders.extend(port.public_port.map(|public| PortHolder {
+                ip: port.ip.clone().unwrap_or_default(),
+                port: public,
+                protocol: port.typ.map(|kind| kind.to_string()).unwrap_or_default(),
+                container: container.clone(),
+            }));
         }
     }
     Ok(holders)

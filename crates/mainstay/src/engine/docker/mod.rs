@@ -25,6 +25,7 @@ use super::{Engine, EngineInfo, Inspected, ProbeResult, Progress};
 use crate::error::{Error, Result};
 
 pub(crate) use address::Surroundings;
+pub(crate) use containers::PortHolder;
 
 /// A call that answers at all answers within this: removing a large container
 /// on a busy disk has been seen to take a minute. Pulls, builds and waits stream,

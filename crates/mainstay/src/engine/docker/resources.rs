@@ -5,19 +5,36 @@ use std::collections::BTreeMap;
 use bollard::Docker;
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest, VolumeCreateRequest};
 use bollard::query_parameters::{ListVolumesOptions, RemoveVolumeOptions};
+use futures_util::future::try_join_all;
+use mainstay_plan::labels;
 use mainstay_plan::observed::{ObservedNetwork, ObservedVolume};
 use mainstay_plan::stack::{Network, Subnet, Volume};
 
-use super::{failed, unless};
-use crate::error::Result;
+use super::{failed, status_of, unless};
+use crate::error::{Error, Result};
 
 pub(super) async fn networks(docker: &Docker) -> Result<BTreeMap<String, ObservedNetwork>> {
     let all = docker.list_networks(None).await.map_err(failed("list networks"))?;
-    let observed = all.into_iter().map(|network| {
-        let labels = network.labels.unwrap_or_default().into_iter().collect();
-        (network.name.unwrap_or_default(), ObservedNetwork { id: network.id.unwrap_or_default(), labels })
+    let observed = all.into_iter().map(|network| async move {
+        let labels: BTreeMap<String, String> = network.labels.unwrap_or_default().into_iter().collect();
+        let id = network.id.unwrap_or_default();
+        // Only a project's network is ever made anew; who is on the others does not matter.
+        let attached = if labels.contains_key(labels::PROJECT) { attached(docker, &id).await? } else { Vec::new() };
+        Ok::<_, Error>((network.name.unwrap_or_default(), ObservedNetwork { id, labels, attached }))
     });
-    Ok(observed.collect())
+    Ok(try_join_all(observed).await?.into_iter().collect())
+}
+
+/// The names of the containers that run on a network. One that goes away meanwhile has none.
+async fn attached(docker: &Docker, id: &str) -> Result<Vec<String>> {
+    match docker.inspect_network(id, None).await {
+        Ok(found) => {
+            let containers = found.containers.unwrap_or_default().into_values();
+            Ok(containers.filter_map(|container| container.name).collect())
+        }
+        Err(error) if status_of(&error) == Some(404) => Ok(Vec::new()),
+        Err(error) => Err(failed(&format!("inspect network `{id}`"))(error)),
+    }
 }
 
 pub(super) async fn create_network(docker: &Docker, network: &Network, labels: BTreeMap<String, String>) -> Result<()> {

@@ -27,7 +27,7 @@ const MOUNT_POINT: &str = "/store";
 const LARGEST_FILE_BYTES: u64 = 1 << 20;
 
 fn volume_name(project: &str) -> String {
-    format!("{project}_mainstay-store")
+    mainstay_plan::planner::store_volume(project)
 }
 
 fn container_name(project: &str) -> String {
