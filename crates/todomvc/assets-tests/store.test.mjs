@@ -146,6 +146,37 @@ test("a todo that waits to be sent stays through a new list, and its changes wit
   assert.deepEqual(shown(store), ["a", "x b", "c"]);
 });
 
+test("a todo of ours is there before the server has it, and stays while it has it not", () => {
+  const store = storeOf();
+  const write = store.add(todo("a"));
+  store.reset([], store.now());
+  assert.deepEqual(shown(store), ["a"]);
+  store.sending(write);
+  store.answered(write, todo("a"));
+  assert.deepEqual(shown(store), ["a"]);
+  store.put(todo("a"));
+  store.settle(write);
+  assert.deepEqual(shown(store), ["a"]);
+});
+
+test("somebody else's change of another field is seen under ours", () => {
+  const store = storeOf(todo("a"));
+  store.change("a", { title: "mine" });
+  store.put(todo("a", { completed: true, order: 4 }));
+  const { title, completed, order } = store.get("a");
+  assert.deepEqual({ title, completed, order }, { title: "mine", completed: true, order: 4 });
+});
+
+test("what we are about to remove does not come back by somebody else's change", () => {
+  const store = storeOf(todo("a"));
+  const write = store.drop("a");
+  store.put(todo("a", { completed: true }));
+  assert.deepEqual(shown(store), []);
+  store.remove(["a"]);
+  store.settle(write);
+  assert.deepEqual(shown(store), []);
+});
+
 test("a refused write no longer counts", () => {
   const store = storeOf(todo("a"));
   const [title, gone] = [store.change("a", { title: "mine" }), store.drop("a")];

@@ -12,6 +12,24 @@ type Done = Result<(), fantoccini::error::CmdError>;
 /// Where the screenshots for people go, when the run is to make them.
 const SCREENSHOTS: &str = "MAINSTAY_SCREENSHOTS";
 
+/// Opens the page, and again as a person would whose page stays dead. Chromium drops the requests that wait for a
+/// connection when the machine gets an address (`ERR_NETWORK_CHANGED`), and a new container's link gets its second one
+/// about two seconds after `up` has ended.
+async fn open(page: &Client, url: &str) -> Done {
+    let has_list = "return performance.getEntriesByType('resource')
+        .some(r => r.name.endsWith('/todos') && r.responseStatus === 200)";
+    for _ in 0..5 {
+        page.goto(url).await?;
+        for _ in 0..100 {
+            if page.execute(has_list, Vec::new()).await? == json!(true) {
+                return Ok(());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+    panic!("the page at {url} does not ask for its list");
+}
+
 async fn add(page: &Client, title: &str) -> Done {
     let input = page.find(Locator::Css(".new-todo")).await?;
     input.send_keys(&format!("{title}{}", char::from(Key::Enter))).await
@@ -42,7 +60,10 @@ async fn expect(page: &Client, titles: &[&str]) -> Done {
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    assert_eq!(shown(page).await?, expected);
+    let told = "return [document.querySelector('.status').textContent, document.querySelector('.todo-list').outerHTML]";
+    let told = page.execute(told, Vec::new()).await?;
+    let list = page.execute_async("fetch('/todos').then(a => a.text()).then(arguments[0])", Vec::new()).await?;
+    assert_eq!(shown(page).await?, expected, "the page says {told}, the server {list}");
     Ok(())
 }
 
@@ -158,7 +179,7 @@ async fn the_application_specification() -> Done {
     let browser = Browser::start().await;
     let page = browser.window("one").await;
     let url = environment.url("/");
-    page.goto(&url).await?;
+    open(&page, &url).await?;
     watch_for_violations(&page).await?;
     adding(&page).await?;
     completing(&page).await?;
@@ -184,8 +205,8 @@ async fn another_browser_sees_a_change_at_once_and_catches_up_after_a_restart() 
     let _ = environment.ok(&["up"]);
     let browser = Browser::start().await;
     let (one, two) = (browser.window("one").await, browser.window("two").await);
-    one.goto(&environment.url("/")).await?;
-    two.goto(&environment.url("/")).await?;
+    open(&one, &environment.url("/")).await?;
+    open(&two, &environment.url("/")).await?;
     add(&one, "seen by both").await?;
     expect(&two, &["seen by both"]).await?;
     item(&two, 1, ".toggle").await?.click().await?;
