@@ -1,0 +1,175 @@
+//! What an operator, or a deploy, may change.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::Services;
+use super::claim::Target;
+use super::health::{Health, Phase};
+use super::service::{Member, Service};
+
+/// One change. Several are made in one moment, or none of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Change {
+    /// A target more, probed from now on. It gets requests once its release does.
+    Add {
+        /// The service; made where there is none of that name.
+        service: String,
+        /// The target's name on the network.
+        name: String,
+        /// Where it listens.
+        port: u16,
+        /// The release that it is of.
+        release: String,
+    },
+    /// From now on these releases get the requests, in this proportion, and no others.
+    Route {
+        /// The service.
+        service: String,
+        /// The releases, and each one's share; at least one share is above 0.
+        shares: BTreeMap<String, u32>,
+        /// Also to a release of which no target is ready.
+        #[serde(default)]
+        force: bool,
+    },
+    /// No new requests for this target, for good.
+    Drain {
+        /// The service.
+        service: String,
+        /// The target.
+        name: String,
+    },
+    /// Forgets a target that drains.
+    Remove {
+        /// The service.
+        service: String,
+        /// The target.
+        name: String,
+    },
+    /// Requests wait, until released.
+    Hold {
+        /// The service.
+        service: String,
+    },
+    /// Requests no longer wait.
+    Release {
+        /// The service.
+        service: String,
+    },
+}
+
+/// Why a change is not made.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// No such service.
+    #[error("there is no service `{0}`\n\nhint: `edge targets` lists them")]
+    NoService(String),
+    /// No such target.
+    #[error("service `{service}` has no target `{name}`\n\nhint: `edge targets` lists them")]
+    NoTarget {
+        /// The service.
+        service: String,
+        /// What was named.
+        name: String,
+    },
+    /// The name is taken by a target that does not drain.
+    #[error("service `{service}` has a target `{name}` already\n\nhint: drain it first")]
+    Taken {
+        /// The service.
+        service: String,
+        /// The target.
+        name: String,
+    },
+    /// All shares are 0.
+    #[error("no release of service `{0}` would get requests\n\nhint: `edge hold` makes them wait")]
+    NoShares(String),
+    /// A release would get requests that can answer none.
+    #[error(
+        "release `{release}` of service `{service}` has no target that is ready\n\nhint: `edge targets` says how each stands; --force routes all the same"
+    )]
+    NotReady {
+        /// The service.
+        service: String,
+        /// The release.
+        release: String,
+    },
+    /// A target that may still have requests would be forgotten.
+    #[error("target `{name}` of service `{service}` does not drain\n\nhint: edge drain {service} {name}")]
+    NotDraining {
+        /// The service.
+        service: String,
+        /// The target.
+        name: String,
+    },
+}
+
+impl Change {
+    /// Makes the change.
+    ///
+    /// # Errors
+    ///
+    /// Why not; nothing is changed then.
+    pub(super) fn apply(&self, services: &mut Services) -> Result<(), Refusal> {
+        match self {
+            Self::Add { service, name, port, release } => add(services, service, Target::new(name, *port, release)),
+            Self::Route { service, shares, force } => route(services, service, shares, *force),
+            Self::Drain { service, name } => {
+                // The newest of the name: an older one drains already.
+                member(services, service, name)?.health.drain();
+                Ok(())
+            }
+            Self::Remove { service, name } => remove(services, service, name),
+            Self::Hold { service } => {
+                find(services, service)?.held = true;
+                Ok(())
+            }
+            Self::Release { service } => {
+                find(services, service)?.held = false;
+                Ok(())
+            }
+        }
+    }
+}
+
+fn add(services: &mut Services, service: &str, target: std::sync::Arc<Target>) -> Result<(), Refusal> {
+    let taken = |member: &Member| member.target.name == target.name && member.health.phase() != Phase::Draining;
+    let members = &mut services.entry(service.to_owned()).or_default().members;
+    if members.iter().any(taken) {
+        return Err(Refusal::Taken { service: service.to_owned(), name: target.name.clone() });
+    }
+    members.push(Member { target, health: Health::adding() });
+    Ok(())
+}
+
+fn route(services: &mut Services, service: &str, shares: &BTreeMap<String, u32>, force: bool) -> Result<(), Refusal> {
+    let found = find(services, service)?;
+    let shares: BTreeMap<_, _> = shares.iter().filter(|(_, share)| **share > 0).map(|(r, s)| (r.clone(), *s)).collect();
+    if shares.is_empty() {
+        return Err(Refusal::NoShares(service.to_owned()));
+    }
+    if let Some(release) = shares.keys().find(|release| !force && !found.is_ready(release)) {
+        return Err(Refusal::NotReady { service: service.to_owned(), release: release.clone() });
+    }
+    found.shares = shares;
+    Ok(())
+}
+
+fn remove(services: &mut Services, service: &str, name: &str) -> Result<(), Refusal> {
+    if member(services, service, name)?.health.phase() != Phase::Draining {
+        return Err(Refusal::NotDraining { service: service.to_owned(), name: name.to_owned() });
+    }
+    find(services, service)?.members.retain(|member| member.target.name != name);
+    Ok(())
+}
+
+fn find<'a>(services: &'a mut Services, service: &str) -> Result<&'a mut Service, Refusal> {
+    services.get_mut(service).ok_or_else(|| Refusal::NoService(service.to_owned()))
+}
+
+fn member<'a>(services: &'a mut Services, service: &str, name: &str) -> Result<&'a mut Member, Refusal> {
+    let none = || Refusal::NoTarget { service: service.to_owned(), name: name.to_owned() };
+    find(services, service)?.members.iter_mut().rev().find(|member| member.target.name == name).ok_or_else(none)
+}
