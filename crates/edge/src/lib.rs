@@ -1,5 +1,12 @@
 //! The edge: a load balancer that swaps what is behind it without dropping a request.
 //!
-//! `balance` decides who gets a request; it does no I/O.
+//! `balance` decides who gets a request, `route` which service it is for: both do no I/O. `forward` carries a request to
+//! a target and its answer back, `server` accepts, `probe` asks the targets how they are, `ledger` counts.
 
 pub mod balance;
+mod forward;
+pub mod ledger;
+pub mod probe;
+pub mod route;
+pub mod server;
+pub mod settings;

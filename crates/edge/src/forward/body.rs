@@ -1,0 +1,128 @@
+//! The bodies that go either way.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+use super::exchange::Exchange;
+
+/// A request's body on its way to a target.
+#[derive(Debug)]
+pub(crate) enum Sent {
+    /// All of it, so that it can be sent again.
+    Whole(Option<Bytes>),
+    /// As it comes, up to a limit.
+    Stream {
+        /// What comes.
+        body: Incoming,
+        /// Bytes that may still come.
+        left: u64,
+    },
+}
+
+/// A body that is longer than it may be, or broke off.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    /// It is longer than the limit.
+    #[error("the body is too large")]
+    TooLarge,
+    /// It broke off.
+    #[error(transparent)]
+    Hyper(#[from] hyper::Error),
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream { body, left } => {
+                let frame = ready!(Pin::new(body).poll_frame(context)).transpose()?;
+                if let Some(data) = frame.as_ref().and_then(Frame::data_ref) {
+                    *left = left.checked_sub(data.len() as u64).ok_or(Broken::TooLarge)?;
+                }
+                Poll::Ready(frame.map(Ok))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_none(),
+            Self::Stream { body, .. } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Stream { body, .. } => body.size_hint(),
+        }
+    }
+}
+
+/// An answer's body on its way to the client. The exchange ends with it.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The edge's own words.
+    Own(Option<Bytes>),
+    /// A target's.
+    Target {
+        /// What comes.
+        body: Incoming,
+        /// What is counted and logged when it has ended.
+        exchange: Box<Exchange>,
+    },
+}
+
+impl Answer {
+    /// A target's answer, which may have no body.
+    pub(crate) fn target(body: Incoming, mut exchange: Box<Exchange>) -> Self {
+        if body.is_end_stream() {
+            exchange.complete();
+        }
+        Self::Target { body, exchange }
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Target { body, exchange } => {
+                let frame = ready!(Pin::new(&mut *body).poll_frame(context));
+                match &frame {
+                    Some(Ok(frame)) => exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
+                    Some(Err(_)) => exchange.broke_off(),
+                    None => {}
+                }
+                // After the last byte of a known length nobody asks for more.
+                if body.is_end_stream() || frame.is_none() {
+                    exchange.complete();
+                }
+                Poll::Ready(frame)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(bytes) => bytes.is_none(),
+            Self::Target { body, .. } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Target { body, .. } => body.size_hint(),
+        }
+    }
+}

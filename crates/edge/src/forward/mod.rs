@@ -1,0 +1,298 @@
+//! Carries a request to a target, and the answer back.
+
+mod attempt;
+mod body;
+mod exchange;
+mod headers;
+mod pool;
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{self, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+use tokio::time::{sleep_until, timeout};
+
+use crate::balance::{Balancer, Choice, Claim, Finding, Target};
+use crate::ledger::Ledger;
+use crate::route::Routes;
+use crate::settings::Settings;
+use attempt::{Attempt, Message};
+pub(crate) use body::Answer;
+use body::Sent;
+pub(crate) use exchange::Line;
+use exchange::{Exchange, milliseconds};
+use pool::Pool;
+pub(crate) use pool::resolve;
+
+/// With all targets tried and none of them there, how long until they are tried again, if nothing changes before.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// What all cores share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Who gets a request.
+    pub balancer: Balancer,
+    /// Which service it is for.
+    pub routes: Routes,
+    /// What became of it.
+    pub ledger: Ledger,
+    /// The limits.
+    pub settings: Settings,
+    /// Where the access log goes, a line at a time.
+    pub log: Box<dyn Log>,
+    /// Requests that wait now.
+    pub held: AtomicUsize,
+}
+
+/// Takes lines, and never waits for who reads them.
+pub trait Log: Send + Sync + std::fmt::Debug {
+    /// Takes a line without its end.
+    fn line(&self, line: Vec<u8>);
+}
+
+/// What one core has.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pool: Pool,
+}
+
+impl Core {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, pool: Pool::default() }
+    }
+
+    pub(crate) fn log(&self, line: &Line) {
+        // A line is plain text and numbers, which always serialises.
+        if let Ok(text) = serde_json::to_vec(line) {
+            self.shared.log.line(text);
+        }
+    }
+}
+
+/// Why a request gets an answer of the edge's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Own {
+    NoRoute,
+    TooLarge,
+    SlowBody,
+    BadBody,
+    NoTarget,
+    TooManyHeld,
+    BadTarget,
+    SlowTarget,
+}
+
+impl Own {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
+            Self::BadBody => StatusCode::BAD_REQUEST,
+            Self::NoTarget | Self::TooManyHeld => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BadTarget => StatusCode::BAD_GATEWAY,
+            Self::SlowTarget => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::NoRoute => "Nothing is served under this name.\n",
+            Self::TooLarge => "The request's body is too large.\n",
+            Self::SlowBody => "The request's body did not arrive in time.\n",
+            Self::BadBody => "The request's body broke off.\n",
+            Self::NoTarget | Self::TooManyHeld => "The service is not available now. Please try again.\n",
+            Self::BadTarget => "The service broke off while it answered.\n",
+            Self::SlowTarget => "The service did not answer in time.\n",
+        }
+    }
+}
+
+/// Answers one request.
+pub(crate) async fn answer(core: Rc<Core>, client: SocketAddr, request: Request<Incoming>) -> Response<Answer> {
+    let (mut parts, body) = request.into_parts();
+    let host = host(&parts).to_owned();
+    let client = client.ip().to_canonical().to_string();
+    headers::strip(&mut parts.headers);
+    headers::introduce(&mut parts.headers, &client, &host, "http");
+    let request_id = headers::identify(&mut parts.headers, || fastrand::u128(..));
+    let service = core.shared.routes.find(&host, parts.uri.path()).unwrap_or_default().to_owned();
+    let line = Line {
+        request_id: request_id.clone(),
+        client,
+        method: parts.method.to_string(),
+        host,
+        path: parts.uri.path().to_owned(),
+        service: service.clone(),
+        ..Line::default()
+    };
+    let mut exchange = Box::new(Exchange::new(Rc::clone(&core), line));
+    let answered = if service.is_empty() {
+        Err(Own::NoRoute)
+    } else {
+        match read(&core.shared.settings, &parts, body).await {
+            Ok(body) => carry(&core, &service, Message::new(parts, body), &mut exchange).await,
+            Err(own) => Err(own),
+        }
+    };
+    let mut response = match answered {
+        Ok(response) => {
+            exchange.answered(response.status().as_u16());
+            response.map(|body| Answer::target(body, exchange))
+        }
+        Err(own) => own_answer(own, exchange),
+    };
+    headers::strip(response.headers_mut());
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(headers::REQUEST_ID, id);
+    }
+    response
+}
+
+fn host(parts: &hyper::http::request::Parts) -> &str {
+    let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    parts.uri.authority().map(hyper::http::uri::Authority::as_str).or(named).unwrap_or_default()
+}
+
+fn own_answer(own: Own, mut exchange: Box<Exchange>) -> Response<Answer> {
+    exchange.answered(own.status().as_u16());
+    exchange.complete();
+    let mut response = Response::new(Answer::Own(Some(Bytes::from_static(own.words().as_bytes()))));
+    *response.status_mut() = own.status();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if own.status() == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// Reads a small body whole, before any target is chosen; a large one is passed on as it comes.
+async fn read(settings: &Settings, parts: &hyper::http::request::Parts, body: Incoming) -> Result<Sent, Own> {
+    if body.is_end_stream() {
+        return Ok(Sent::Whole(None));
+    }
+    let length = body.size_hint().exact();
+    if length.is_some_and(|length| length > settings.body_bytes) {
+        return Err(Own::TooLarge);
+    }
+    // A client that waits for leave to send gets it when the body is first read, so that is no obstacle.
+    let is_small = length.is_some_and(|length| length <= settings.buffer_bytes);
+    if !is_small || parts.headers.contains_key(header::UPGRADE) {
+        return Ok(Sent::Stream { body, left: settings.body_bytes });
+    }
+    let limit = usize::try_from(settings.buffer_bytes).unwrap_or(usize::MAX);
+    match timeout(settings.head_time, Limited::new(body, limit).collect()).await {
+        Ok(Ok(whole)) => Ok(Sent::Whole(Some(whole.to_bytes()))),
+        Ok(Err(_)) => Err(Own::BadBody),
+        Err(_) => Err(Own::SlowBody),
+    }
+}
+
+/// Finds a target that answers, and waits for one where there is none.
+async fn carry(
+    core: &Rc<Core>,
+    service: &str,
+    mut message: Message,
+    exchange: &mut Exchange,
+) -> Result<Response<Incoming>, Own> {
+    let mut tried: Vec<Arc<Target>> = Vec::new();
+    let waiting = Waiting::default();
+    loop {
+        let claim = wait_for_claim(core, service, &mut tried, &waiting, exchange).await?;
+        let target = Arc::clone(claim.target());
+        exchange.given_to(claim);
+        match attempt::send(core, &target, message).await {
+            Attempt::Answered(response) => return Ok(response),
+            Attempt::NotThere(same, refused) => {
+                let finding = if refused { Finding::Refused } else { Finding::NotReady };
+                let _ = core.shared.balancer.learn(&target, finding);
+                message = same;
+                tried.push(target);
+            }
+            // The connection was an old one; the target itself may be well.
+            Attempt::Again(same) => message = same,
+            Attempt::Lost => return Err(Own::BadTarget),
+            Attempt::Slow => return Err(Own::SlowTarget),
+            Attempt::BadBody => return Err(Own::BadBody),
+            Attempt::TooLarge => return Err(Own::TooLarge),
+        }
+        exchange.taken_back();
+    }
+}
+
+/// Since when a request waits, and its place among those that do.
+#[derive(Debug, Default)]
+struct Waiting {
+    since: Cell<Option<Instant>>,
+}
+
+/// One that waits; gives its place back also when the client leaves.
+struct Held<'a>(&'a AtomicUsize);
+
+impl<'a> Held<'a> {
+    fn enter(held: &'a AtomicUsize, most: usize) -> Option<Self> {
+        let before = held.fetch_add(1, Ordering::AcqRel);
+        let held = Self(held);
+        (before < most).then_some(held)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+async fn wait_for_claim(
+    core: &Core,
+    service: &str,
+    tried: &mut Vec<Arc<Target>>,
+    waiting: &Waiting,
+    exchange: &mut Exchange,
+) -> Result<Claim, Own> {
+    let Shared { balancer, settings, held, .. } = &*core.shared;
+    let claim = |tried: &[Arc<Target>]| balancer.claim(service, tried, |bound| fastrand::usize(..bound));
+    match claim(tried) {
+        Choice::Claimed(claim) => return Ok(claim),
+        Choice::Unknown => return Err(Own::NoTarget),
+        Choice::Wait => {}
+    }
+    let _held = Held::enter(held, settings.held).ok_or(Own::TooManyHeld)?;
+    let since = waiting.since.get().unwrap_or_else(Instant::now);
+    waiting.since.set(Some(since));
+    let mut changes = balancer.changes();
+    let mut first = true;
+    loop {
+        // After a pause, what was not there may be there again. Before the first one it was tried just now.
+        match claim(if first { tried } else { &[] }) {
+            Choice::Claimed(claim) => {
+                tried.clear();
+                exchange.line().held_ms = milliseconds(since.elapsed()).max(0.1);
+                return Ok(claim);
+            }
+            Choice::Unknown => return Err(Own::NoTarget),
+            Choice::Wait => {}
+        }
+        let end = since + settings.held_time;
+        if Instant::now() >= end {
+            exchange.line().held_ms = milliseconds(since.elapsed());
+            return Err(Own::NoTarget);
+        }
+        let look_again = end.min(Instant::now() + PAUSE);
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = sleep_until(look_again.into()) => first = false,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Accepts connections, on as many cores as there are: one single-threaded runtime each, and a listener of its own on
+//! the same port, among which the kernel shares the connections out (`SO_REUSEPORT`).
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::LocalSet;
+use tokio::time::{interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::forward::{Core, answer};
+pub use crate::forward::{Log, Shared};
+
+/// When the process has no descriptor left for a connection, others have to end first.
+const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
+
+/// Between two looks at connections that nobody uses.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Serves on one listener, on the thread that calls, until told to leave and all requests have ended, at most for the
+/// grace.
+///
+/// # Errors
+///
+/// The runtime cannot be made.
+pub fn serve(shared: Arc<Shared>, listener: std::net::TcpListener, leaving: CancellationToken) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    listener.set_nonblocking(true)?;
+    LocalSet::new().block_on(&runtime, async {
+        let listener = TcpListener::from_std(listener)?;
+        let core = Rc::new(Core::new(shared));
+        tokio::task::spawn_local(sweep(Rc::clone(&core)));
+        accept(core, listener, leaving).await;
+        Ok(())
+    })
+}
+
+async fn sweep(core: Rc<Core>) {
+    let mut turns = interval(SWEEP);
+    loop {
+        turns.tick().await;
+        core.pool.sweep(core.shared.settings.idle_time);
+    }
+}
+
+async fn accept(core: Rc<Core>, listener: TcpListener, leaving: CancellationToken) {
+    let open = Rc::new(Open::default());
+    let most = core.shared.settings.connections;
+    loop {
+        let accepted = tokio::select! {
+            () = leaving.cancelled() => break,
+            accepted = listener.accept(), if open.count.load(Ordering::Relaxed) < most => accepted,
+            () = open.fewer.notified() => continue,
+        };
+        match accepted {
+            Ok((stream, client)) => {
+                let one = One::new(&open);
+                tokio::task::spawn_local(connection(Rc::clone(&core), stream, client, leaving.clone(), one));
+            }
+            Err(_) => sleep(PAUSE_AFTER_ACCEPT_ERROR).await,
+        }
+    }
+    drop(listener);
+    let ended = async {
+        while open.count.load(Ordering::Relaxed) > 0 {
+            open.fewer.notified().await;
+        }
+    };
+    // What has not ended by then is cut off, and counted as broken off by who counts it.
+    let _ = timeout(core.shared.settings.grace, ended).await;
+}
+
+/// The connections that are open.
+#[derive(Debug, Default)]
+struct Open {
+    count: AtomicUsize,
+    fewer: tokio::sync::Notify,
+}
+
+struct One(Rc<Open>);
+
+impl One {
+    fn new(open: &Rc<Open>) -> Self {
+        open.count.fetch_add(1, Ordering::Relaxed);
+        Self(Rc::clone(open))
+    }
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        self.0.count.fetch_sub(1, Ordering::Relaxed);
+        self.0.fewer.notify_one();
+    }
+}
+
+/// One client's connection, until it ends, or the edge leaves and its request has ended.
+async fn connection(core: Rc<Core>, stream: TcpStream, client: SocketAddr, leaving: CancellationToken, _one: One) {
+    let _ = stream.set_nodelay(true);
+    let settings = &core.shared.settings;
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(settings.head_time).max_buf_size(settings.head_bytes);
+    let service = service_fn(|request| {
+        let core = Rc::clone(&core);
+        async move { Ok::<_, std::convert::Infallible>(answer(core, client, request).await) }
+    });
+    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        // A client that breaks off, or does not speak HTTP, is no fault of ours; its request is in the access log.
+        _ = serving.as_mut() => return,
+        () = leaving.cancelled() => serving.as_mut().graceful_shutdown(),
+    }
+    let _ = serving.await;
+}

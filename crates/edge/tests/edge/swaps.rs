@@ -1,0 +1,139 @@
+//! Targets come and go under traffic.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Request;
+
+use crate::support::{Client, Does, Edge, Upstream, drain, quick, route, until};
+
+/// Clients that ask without end, half of them to write; gives how often each was asked, and what failed.
+struct Traffic {
+    stop: Arc<AtomicBool>,
+    posts: Arc<AtomicUsize>,
+    clients: tokio::task::JoinSet<Vec<String>>,
+}
+
+impl Traffic {
+    fn start(edge: &Edge) -> Self {
+        let (stop, posts) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let mut clients = tokio::task::JoinSet::new();
+        for number in 0..8 {
+            let (address, stop, posts) = (edge.address, Arc::clone(&stop), Arc::clone(&posts));
+            clients.spawn(async move {
+                let (mut client, mut failed) = (Client::new(address).await, Vec::new());
+                while !stop.load(Ordering::Relaxed) {
+                    let writes = number % 2 == 0;
+                    let request = if writes { Request::post("/") } else { Request::get("/") };
+                    let body = if writes { Full::from("a todo") } else { Full::<Bytes>::default() };
+                    match client.ask(request.body(body).expect("a request")).await {
+                        Ok(answer) if answer.status == 200 && answer.body.is_ok() => {
+                            posts.fetch_add(usize::from(writes), Ordering::Relaxed);
+                        }
+                        other => failed.push(format!("{other:?}")),
+                    }
+                }
+                failed
+            });
+        }
+        Self { stop, posts, clients }
+    }
+
+    /// The number of writes that were acknowledged.
+    async fn end(self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        let failed: Vec<String> = self.clients.join_all().await.into_iter().flatten().collect();
+        assert!(failed.is_empty(), "{} requests failed, such as {}", failed.len(), failed[0]);
+        self.posts.load(Ordering::Relaxed)
+    }
+}
+
+fn posts(upstream: &Upstream) -> usize {
+    upstream.seen.lock().expect("what was seen").iter().filter(|request| request.method() == "POST").count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_after_the_other_and_no_request_notices() {
+    let mut old = Upstream::start(Does::Answer(2)).await;
+    let edge = Edge::before(quick(), &[&old]).await;
+    let traffic = Traffic::start(&edge);
+    let mut written = 0;
+    for number in 2..7 {
+        let release = number.to_string();
+        let new = Upstream::start(Does::Answer(2)).await;
+        edge.add(&new, &release).await;
+        let leaving = edge.targets()[0].clone();
+        edge.apply(&[route(&release), drain(old.address)]);
+        leaving.empty().await;
+        // Nothing is in flight there, so nothing is lost by this.
+        old.kill().await;
+        let remove = mainstay_edge::balance::Change::Remove { service: "app".into(), name: leaving.name.clone() };
+        edge.apply(&[remove]);
+        until(|| new.count() > 50).await;
+        written += posts(&old);
+        old = new;
+    }
+    let acknowledged = traffic.end().await;
+    assert_eq!(written + posts(&old), acknowledged, "every write was made once");
+    for release in 1..7 {
+        let counts = edge.counts(&release.to_string());
+        assert!(counts.answered > 0 && counts.failed == 0, "release {release}: {counts:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_target_fails_no_read() {
+    let (mut dies, stays) = (Upstream::start(Does::Answer(5)).await, Upstream::start(Does::Answer(5)).await);
+    let edge = Edge::before(quick(), &[&dies, &stays]).await;
+    let asking = (0..8).map(|_| async {
+        let mut client = Client::new(edge.address).await;
+        for _ in 0..40 {
+            let answer = client.ask(Request::get("/").body(Full::default()).expect("a request")).await.expect("one");
+            assert_eq!(answer.status, 200);
+        }
+    });
+    let killing = async {
+        until(|| dies.count() > 40).await;
+        dies.kill().await;
+    };
+    tokio::join!(futures_util::future::join_all(asking), killing);
+    let counts = edge.counts("1");
+    assert_eq!((counts.answered, counts.failed), (320, 0));
+    assert!(counts.retried > 0, "{counts:?}");
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_the_last_byte_of_a_stream() {
+    let (old, new) = (Upstream::start(Does::Stream(10)).await, Upstream::start(Does::Answer(0)).await);
+    let edge = Edge::before(quick(), &[&old]).await;
+    edge.add(&new, "2").await;
+    let leaving = edge.targets()[0].clone();
+    let address = edge.address;
+    let stream = tokio::spawn(async move {
+        let mut client = Client::new(address).await;
+        client.ask(Request::get("/").body(Full::default()).expect("a request")).await.expect("an answer")
+    });
+    until(|| leaving.in_flight() == 1).await;
+    edge.apply(&[route("2"), drain(old.address)]);
+    assert_eq!(leaving.in_flight(), 1);
+    leaving.empty().await;
+    assert_eq!(stream.await.expect("no panic").body.as_deref(), Ok("0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n"));
+}
+
+#[tokio::test]
+async fn an_edge_that_leaves_ends_what_it_has() {
+    let upstream = Upstream::start(Does::Stream(6)).await;
+    let edge = Edge::before(quick(), &[&upstream]).await;
+    let address = edge.address;
+    let stream = tokio::spawn(async move {
+        let mut client = Client::new(address).await;
+        client.ask(Request::get("/").body(Full::default()).expect("a request")).await.expect("an answer")
+    });
+    until(|| upstream.count() == 1).await;
+    edge.leaving.cancel();
+    edge.left().await;
+    assert_eq!(stream.await.expect("no panic").body.as_deref(), Ok("0\n1\n2\n3\n4\n5\n"));
+    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody is let in any more");
+}
