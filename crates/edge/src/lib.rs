@@ -3,8 +3,10 @@
 //! `balance` decides who gets a request, `route` which service it is for: both do no I/O. `forward` carries a request to
 //! a target and its answer back, `server` accepts, `probe` asks the targets how they are, `ledger` counts.
 
+pub mod admin;
 pub mod balance;
 mod forward;
+pub mod journal;
 pub mod ledger;
 pub mod probe;
 pub mod route;

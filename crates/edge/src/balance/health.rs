@@ -1,5 +1,6 @@
 //! How a target stands, by its probes: a pure state machine.
 
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
 /// Where a target is on its way: adding → healthy ⇄ unhealthy → draining.
@@ -17,11 +18,13 @@ pub enum Phase {
 }
 
 /// How many probes in a row change the verdict, so that one lost packet does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct Hysteresis {
-    /// Successes that bring an unhealthy target back; at least 1.
+    /// Successes that bring an unhealthy target back.
+    #[arg(long = "probe-rise", env = "EDGE_PROBE_RISE", default_value = "2", value_parser = clap::value_parser!(u32).range(1..))]
     pub rise: u32,
-    /// Failures that take a healthy target out; at least 1.
+    /// Failures that take a healthy target out.
+    #[arg(long = "probe-fall", env = "EDGE_PROBE_FALL", default_value = "3", value_parser = clap::value_parser!(u32).range(1..))]
     pub fall: u32,
 }
 

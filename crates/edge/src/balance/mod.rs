@@ -36,10 +36,8 @@ pub struct Balancer {
 pub enum Choice {
     /// This target, where the request counts as in flight until the claim is dropped.
     Claimed(Claim),
-    /// Nothing now. The next change may bring something.
+    /// Nothing now. The next change may bring something, also a service that is not known yet.
     Wait,
-    /// There is no such service.
-    Unknown,
 }
 
 impl Balancer {
@@ -52,8 +50,8 @@ impl Balancer {
     /// Chooses a target that is none of `tried` and counts the request there.
     pub fn claim(&self, service: &str, tried: &[Arc<Target>], random: impl FnMut(usize) -> usize) -> Choice {
         let services = self.services.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(service) = services.get(service) else { return Choice::Unknown };
-        match service.choose(tried, random) {
+        let chosen = services.get(service).and_then(|service| service.choose(tried, random));
+        match chosen {
             // Counted before the lock is given back: that is the whole trick.
             Some(target) => Choice::Claimed(Claim::new(Arc::clone(target))),
             None => Choice::Wait,

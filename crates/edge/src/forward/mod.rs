@@ -265,7 +265,6 @@ async fn wait_for_claim(
     let claim = |tried: &[Arc<Target>]| balancer.claim(service, tried, |bound| fastrand::usize(..bound));
     match claim(tried) {
         Choice::Claimed(claim) => return Ok(claim),
-        Choice::Unknown => return Err(Own::NoTarget),
         Choice::Wait => {}
     }
     let _held = Held::enter(held, settings.held).ok_or(Own::TooManyHeld)?;
@@ -281,7 +280,6 @@ async fn wait_for_claim(
                 exchange.line().held_ms = milliseconds(since.elapsed()).max(0.1);
                 return Ok(claim);
             }
-            Choice::Unknown => return Err(Own::NoTarget),
             Choice::Wait => {}
         }
         let end = since + settings.held_time;

@@ -1,0 +1,99 @@
+//! The operator's door: a unix socket, on which a line of JSON asks and a line of JSON answers. Nothing of it is on the
+//! network; who may reach the socket may run `edge` in its container.
+
+pub mod client;
+mod server;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::balance::{Change, Phase};
+use crate::ledger::Snapshot;
+
+pub use server::serve;
+
+/// The longest line that is read. A whole environment's changes take a few kilobytes.
+const LONGEST_LINE: u64 = 1024 * 1024;
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Ask {
+    /// Make these changes, all in one moment or none.
+    Change {
+        /// The changes.
+        changes: Vec<Change>,
+    },
+    /// Answer when every target of the release is ready.
+    Ready {
+        /// The service.
+        service: String,
+        /// The release.
+        release: String,
+        /// After so long, answer that it is not.
+        seconds: u64,
+    },
+    /// Answer when the target has no request any more.
+    Drained {
+        /// The service.
+        service: String,
+        /// The target.
+        name: String,
+        /// After so long, answer that it has.
+        seconds: u64,
+    },
+    /// How the targets are.
+    Targets,
+    /// What became of the requests.
+    Ledger,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "lowercase")]
+pub enum Reply {
+    /// It is done, or it is so.
+    Done,
+    /// It is not.
+    Refused {
+        /// Why, and what to do.
+        error: String,
+    },
+    /// The targets by service.
+    Targets {
+        /// The services.
+        services: BTreeMap<String, Shown>,
+    },
+    /// The counts by service and release.
+    Ledger {
+        /// The services.
+        services: BTreeMap<String, BTreeMap<String, Snapshot>>,
+    },
+}
+
+/// A service, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Which releases get requests, and in which proportion.
+    pub shares: BTreeMap<String, u32>,
+    /// Whether requests wait until released.
+    pub held: bool,
+    /// The targets.
+    pub targets: Vec<ShownTarget>,
+}
+
+/// A target, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownTarget {
+    /// Its name on the network.
+    pub name: String,
+    /// Where it listens.
+    pub port: u16,
+    /// The release that it is of.
+    pub release: String,
+    /// Where it is on its way.
+    pub phase: Phase,
+    /// Requests that it has.
+    pub in_flight: usize,
+}

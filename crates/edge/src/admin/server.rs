@@ -1,0 +1,128 @@
+//! Answers the operator.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::{sleep, timeout};
+
+use super::{Ask, LONGEST_LINE, Reply, Shown, ShownTarget};
+use crate::balance::{Phase, Service};
+use crate::journal::Journal;
+use crate::server::Shared;
+
+/// When the process has no descriptor left for a connection, others have to end first.
+const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
+
+/// Listens on the socket. Ends never.
+///
+/// # Errors
+///
+/// The socket cannot be made.
+pub async fn serve(shared: Arc<Shared>, journal: Arc<Journal>, path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => drop(tokio::spawn(talk(Arc::clone(&shared), Arc::clone(&journal), stream))),
+            Err(_) => sleep(PAUSE_AFTER_ACCEPT_ERROR).await,
+        }
+    }
+}
+
+/// One line, one answer, until the operator leaves.
+async fn talk(shared: Arc<Shared>, journal: Arc<Journal>, stream: UnixStream) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut read = BufReader::new(read);
+    loop {
+        let mut line = Vec::new();
+        if (&mut read).take(LONGEST_LINE).read_until(b'\n', &mut line).await? == 0 {
+            return Ok(());
+        }
+        let reply = match serde_json::from_slice(&line) {
+            Ok(ask) => answer(&shared, &journal, ask).await,
+            Err(error) => Reply::Refused { error: format!("this is not understood: {error}") },
+        };
+        let mut text = serde_json::to_vec(&reply)?;
+        text.push(b'\n');
+        write.write_all(&text).await?;
+    }
+}
+
+async fn answer(shared: &Shared, journal: &Journal, ask: Ask) -> Reply {
+    let done = match ask {
+        Ask::Change { changes } => change(shared, journal, &changes),
+        Ask::Ready { service, release, seconds } => ready(shared, &service, &release, seconds).await,
+        Ask::Drained { service, name, seconds } => drained(shared, &service, &name, seconds).await,
+        Ask::Targets => {
+            let services = shared.balancer.services();
+            return Reply::Targets { services: services.iter().map(|(name, s)| (name.clone(), shown(s))).collect() };
+        }
+        Ask::Ledger => return Reply::Ledger { services: shared.ledger.snapshot() },
+    };
+    done.map_or_else(|error| Reply::Refused { error }, |()| Reply::Done)
+}
+
+fn change(shared: &Shared, journal: &Journal, changes: &[crate::balance::Change]) -> Result<(), String> {
+    let services = shared.balancer.apply(changes).map_err(|refusal| refusal.to_string())?;
+    journal.keep(&services).map_err(|error| {
+        format!("the change holds, but the journal cannot be written: {error}\n\nhint: after a restart it is forgotten; see to the volume of the edge")
+    })
+}
+
+async fn ready(shared: &Shared, service: &str, release: &str, seconds: u64) -> Result<(), String> {
+    let mut changes = shared.balancer.changes();
+    let all_ready = async {
+        while !is_all_ready(shared, service, release) {
+            // The balancer is ours, so the sender is there.
+            let _ = changes.changed().await;
+        }
+    };
+    let waited = timeout(Duration::from_secs(seconds), all_ready).await;
+    waited.map_err(|_| format!("release `{release}` of service `{service}` is not ready after {seconds} s\n\nhint: `edge targets` says how each target stands"))
+}
+
+/// Whether there is a target of the release that stays, and each such one is ready.
+fn is_all_ready(shared: &Shared, service: &str, release: &str) -> bool {
+    let services = shared.balancer.services();
+    let Some(found) = services.get(service) else { return false };
+    let of_it = found.members.iter().filter(|member| member.target.release == release);
+    let mut phases = of_it.map(|member| member.health.phase()).filter(|phase| *phase != Phase::Draining).peekable();
+    phases.peek().is_some() && phases.all(|phase| phase == Phase::Healthy)
+}
+
+async fn drained(shared: &Shared, service: &str, name: &str, seconds: u64) -> Result<(), String> {
+    let services = shared.balancer.services();
+    let members = services.get(service).map(|found| found.members.as_slice()).unwrap_or_default();
+    let leaving: Vec<_> = members.iter().filter(|member| member.target.name == name).collect();
+    if leaving.iter().any(|member| member.health.phase() != Phase::Draining) {
+        return Err(format!(
+            "target `{name}` of service `{service}` does not drain\n\nhint: edge drain {service} {name}"
+        ));
+    }
+    let empty = async {
+        for member in &leaving {
+            member.target.empty().await;
+        }
+    };
+    let waited = timeout(Duration::from_secs(seconds), empty).await;
+    let left: usize = leaving.iter().map(|member| member.target.in_flight()).sum();
+    waited.map_err(|_| format!("target `{name}` of service `{service}` still has {left} requests after {seconds} s"))
+}
+
+fn shown(service: &Service) -> Shown {
+    let target = |member: &crate::balance::Member| ShownTarget {
+        name: member.target.name.clone(),
+        port: member.target.port,
+        release: member.target.release.clone(),
+        phase: member.health.phase(),
+        in_flight: member.target.in_flight(),
+    };
+    Shown { shares: service.shares.clone(), held: service.held, targets: service.members.iter().map(target).collect() }
+}

@@ -1,0 +1,187 @@
+//! The verbs that speak to a running edge.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+
+use clap::Subcommand;
+use mainstay_edge::admin::client;
+use mainstay_edge::admin::{Ask, Reply, Shown};
+use mainstay_edge::balance::Change;
+use mainstay_edge::ledger::Snapshot;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Show the targets, and how each stands.
+    Targets {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add a target. It gets requests once its release does.
+    Add {
+        service: String,
+        /// Where it listens, as NAME:PORT.
+        #[arg(value_parser = place)]
+        target: (String, u16),
+        /// The release that it is of.
+        #[arg(long)]
+        release: String,
+    },
+    /// Give the requests of a service to these releases and no others.
+    Route {
+        service: String,
+        /// RELEASE, or RELEASE=SHARE for a part of the requests.
+        #[arg(required = true, value_parser = share)]
+        releases: Vec<(String, u32)>,
+        /// Also to a release of which no target is ready.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Give a target no new requests, for good.
+    Drain {
+        service: String,
+        name: String,
+        /// Wait until it has none, at most so many seconds.
+        #[arg(long, value_name = "SECONDS")]
+        wait: Option<u64>,
+    },
+    /// Forget a target that drains.
+    Remove { service: String, name: String },
+    /// Wait until all targets of a release are ready.
+    Ready {
+        service: String,
+        release: String,
+        /// At most so many seconds.
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        wait: u64,
+    },
+    /// Let the requests of a service wait.
+    Hold { service: String },
+    /// Let them wait no longer.
+    Release { service: String },
+    /// Show what became of the requests, by release.
+    Ledger {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the changes that stand on standard input as JSON, all in one moment or none.
+    Apply,
+}
+
+/// Standard input is an operator's, and still has an end.
+const LONGEST_INPUT: u64 = 1024 * 1024;
+
+pub(crate) fn run(verb: Verb, socket: &Path) -> Result<(), String> {
+    let (asks, json) = asks(verb)?;
+    for ask in asks {
+        let reply = client::ask(socket, &ask).map_err(|error| {
+            format!(
+                "ask the edge at {}: {error}\n\nhint: `edge serve` has to run here; --socket names another place",
+                socket.display()
+            )
+        })?;
+        show(reply, json)?;
+    }
+    Ok(())
+}
+
+/// What is to be asked, one after the other, and whether the answer is wanted as JSON.
+fn asks(verb: Verb) -> Result<(Vec<Ask>, bool), String> {
+    let change = |change| (vec![Ask::Change { changes: vec![change] }], false);
+    Ok(match verb {
+        Verb::Targets { json } => (vec![Ask::Targets], json),
+        Verb::Ledger { json } => (vec![Ask::Ledger], json),
+        Verb::Add { service, target: (name, port), release } => change(Change::Add { service, name, port, release }),
+        Verb::Route { service, releases, force } => {
+            let shares: BTreeMap<String, u32> = releases.into_iter().collect();
+            change(Change::Route { service, shares, force })
+        }
+        Verb::Drain { service, name, wait } => {
+            let (mut asks, _) = change(Change::Drain { service: service.clone(), name: name.clone() });
+            asks.extend(wait.map(|seconds| Ask::Drained { service, name, seconds }));
+            (asks, false)
+        }
+        Verb::Remove { service, name } => change(Change::Remove { service, name }),
+        Verb::Ready { service, release, wait } => (vec![Ask::Ready { service, release, seconds: wait }], false),
+        Verb::Hold { service } => change(Change::Hold { service }),
+        Verb::Release { service } => change(Change::Release { service }),
+        Verb::Apply => {
+            let mut text = String::new();
+            let read = std::io::stdin().lock().take(LONGEST_INPUT).read_to_string(&mut text);
+            read.map_err(|error| format!("read the changes: {error}"))?;
+            let changes = serde_json::from_str(&text).map_err(|error| {
+                format!(
+                    "read the changes: {error}\n\nhint: a list such as [{{\"do\": \"hold\", \"service\": \"app\"}}]"
+                )
+            })?;
+            (vec![Ask::Change { changes }], false)
+        }
+    })
+}
+
+fn show(reply: Reply, json: bool) -> Result<(), String> {
+    let text = match reply {
+        Reply::Done => return Ok(()),
+        Reply::Refused { error } => return Err(error),
+        Reply::Targets { services } if json => pretty(&services)?,
+        Reply::Ledger { services } if json => pretty(&services)?,
+        Reply::Targets { services } => targets(&services),
+        Reply::Ledger { services } => ledger(&services),
+    };
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("write: {error}"))
+}
+
+fn pretty(value: &impl serde::Serialize) -> Result<String, String> {
+    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| error.to_string())
+}
+
+fn targets(services: &BTreeMap<String, Shown>) -> String {
+    let mut text = format!(
+        "{:<12} {:<28} {:<14} {:>6} {:<10} {:>9}\n",
+        "SERVICE", "TARGET", "RELEASE", "SHARE", "PHASE", "IN FLIGHT"
+    );
+    for (name, service) in services {
+        for target in &service.targets {
+            let share = service.shares.get(&target.release).copied().unwrap_or(0);
+            let place = format!("{}:{}", target.name, target.port);
+            let phase = format!("{:?}", target.phase).to_lowercase();
+            text += &format!(
+                "{name:<12} {place:<28} {:<14} {share:>6} {phase:<10} {:>9}\n",
+                target.release, target.in_flight
+            );
+        }
+        if service.held {
+            text += &format!("{name:<12} held: requests wait until `edge release {name}`\n");
+        }
+    }
+    text
+}
+
+fn ledger(services: &BTreeMap<String, BTreeMap<String, Snapshot>>) -> String {
+    let mut text = format!(
+        "{:<12} {:<14} {:>9} {:>7} {:>7} {:>7} {:>8}\n",
+        "SERVICE", "RELEASE", "ANSWERED", "ERRORS", "FAILED", "HELD", "RETRIED"
+    );
+    for (service, releases) in services {
+        for (release, counts) in releases {
+            let Snapshot { answered, errors, failed, held, retried, .. } = counts;
+            let release = if release.is_empty() { "-" } else { release };
+            text +=
+                &format!("{service:<12} {release:<14} {answered:>9} {errors:>7} {failed:>7} {held:>7} {retried:>8}\n");
+        }
+    }
+    text
+}
+
+fn place(text: &str) -> Result<(String, u16), String> {
+    let parsed = text.rsplit_once(':').and_then(|(name, port)| Some((name.to_owned(), port.parse().ok()?)));
+    parsed.filter(|(name, _)| !name.is_empty()).ok_or_else(|| "a target is named NAME:PORT".to_owned())
+}
+
+fn share(text: &str) -> Result<(String, u32), String> {
+    let Some((release, share)) = text.rsplit_once('=') else { return Ok((text.to_owned(), 1)) };
+    let share = share.parse().map_err(|_| "a share is a whole number".to_owned())?;
+    Ok((release.to_owned(), share))
+}

@@ -1,0 +1,158 @@
+//! The program, as an operator uses it.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use crate::support::{Does, Upstream, ask};
+
+/// A running `edge serve`, with a folder of its own. Both are gone when it is dropped.
+struct Program {
+    folder: PathBuf,
+    port: u16,
+    child: Option<Child>,
+}
+
+fn edge() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_edge"))
+}
+
+impl Program {
+    async fn start(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("edge-program-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let port =
+            std::net::TcpListener::bind("127.0.0.1:0").and_then(|found| found.local_addr()).expect("a port").port();
+        let mut program = Self { folder, port, child: None };
+        program.serve().await;
+        program
+    }
+
+    async fn serve(&mut self) {
+        let child = edge()
+            .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port), "--threads", "2"])
+            .arg("--journal")
+            .arg(self.folder.join("edge.json"))
+            .arg("--socket")
+            .arg(self.folder.join("socket"))
+            .stdout(std::fs::File::create(self.folder.join("out")).expect("a file"))
+            .stderr(std::fs::File::create(self.folder.join("err")).expect("a file"))
+            .spawn();
+        self.child = Some(child.expect("it starts"));
+        for _ in 0..1_000 {
+            if self.ask(&["targets"]).status.success() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("the edge does not answer: {}", self.said("err"));
+    }
+
+    fn ask(&self, args: &[&str]) -> Output {
+        edge().args(args).arg("--socket").arg(self.folder.join("socket")).output().expect("it runs")
+    }
+
+    /// Standard output of a verb that must end well.
+    fn ok(&self, args: &[&str]) -> String {
+        let output = self.ask(args);
+        assert!(output.status.success(), "edge {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Standard error of a verb that must not.
+    fn refused(&self, args: &[&str]) -> String {
+        let output = self.ask(args);
+        assert!(!output.status.success(), "edge {args:?} ended well");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn said(&self, file: &str) -> String {
+        std::fs::read_to_string(self.folder.join(file)).unwrap_or_default()
+    }
+
+    async fn get(&self) -> u16 {
+        let request = hyper::Request::get("/").body(http_body_util::Full::default()).expect("a request");
+        ask(([127, 0, 0, 1], self.port).into(), request).await.status
+    }
+
+    /// Ends it as the engine does, and waits.
+    fn terminate(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill runs");
+        assert!(killed.success());
+        assert!(child.wait().expect("it ends").success());
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_swaps_a_release_and_a_restart_forgets_nothing() {
+    let (old, new) = (Upstream::start(Does::Answer(0)).await, Upstream::start(Does::Answer(0)).await);
+    let mut program = Program::start("swap").await;
+    let (old_place, new_place) = (old.address.to_string(), new.address.to_string());
+    let old_name = old.address.ip().to_string();
+    assert_eq!(program.ok(&["add", "app", &old_place, "--release", "1"]), "");
+    program.ok(&["ready", "app", "1"]);
+    program.ok(&["route", "app", "1"]);
+    assert_eq!(program.get().await, 200);
+
+    program.ok(&["add", "app", &new_place, "--release", "2"]);
+    program.ok(&["ready", "app", "2"]);
+    program.ok(&["route", "app", "2"]);
+    program.ok(&["drain", "app", &old_name, "--wait", "9"]);
+    program.ok(&["remove", "app", &old_name]);
+    assert_eq!((program.get().await, old.count(), new.count()), (200, 1, 1));
+    let ledger: serde_json::Value = serde_json::from_str(&program.ok(&["ledger", "--json"])).expect("JSON");
+    assert_eq!((&ledger["app"]["1"]["answered"], &ledger["app"]["2"]["answered"]), (&1.into(), &1.into()));
+
+    program.terminate();
+    assert_eq!(program.said("out").lines().count(), 2, "a line for each request");
+    program.serve().await;
+    assert_eq!((program.get().await, new.count()), (200, 2), "held until the first probe, and not lost");
+    let table = program.ok(&["targets"]);
+    assert!(table.contains(&new_place) && !table.contains(&old_place), "{table}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_done_is_said_with_a_way_out() {
+    let program = Program::start("refused").await;
+    assert!(program.refused(&["hold", "app"]).contains("there is no service `app`\n\nhint: "));
+    assert!(program.refused(&["add", "app", "nowhere", "--release", "1"]).contains("a target is named NAME:PORT"));
+    program.ok(&["add", "app", "127.0.0.1:1", "--release", "1"]);
+    assert!(program.refused(&["route", "app", "1"]).contains("has no target that is ready\n\nhint: "));
+    assert!(program.refused(&["ready", "app", "1", "--wait", "0"]).contains("is not ready after 0 s\n\nhint: "));
+    assert!(program.refused(&["apply"]).contains("read the changes: "));
+    let nowhere = edge().args(["targets", "--socket", "/nonexistent/socket"]).output().expect("it runs");
+    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("hint: `edge serve` has to run here"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_journal_is_told_and_the_one_before_it_counts() {
+    let upstream = Upstream::start(Does::Answer(0)).await;
+    let mut program = Program::start("broken").await;
+    program.ok(&["add", "app", &upstream.address.to_string(), "--release", "1"]);
+    program.ok(&["ready", "app", "1"]);
+    program.ok(&["route", "app", "1"]);
+    program.ok(&["hold", "app"]);
+    program.terminate();
+    std::fs::write(program.folder.join("edge.json"), "{").expect("it is written");
+    program.serve().await;
+    assert!(program.said("err").contains("warning: cannot read the journal"), "{}", program.said("err"));
+    assert_eq!(program.get().await, 200);
+}
+
+#[test]
+fn help_is_there_for_every_verb() {
+    for verb in ["serve", "targets", "add", "route", "drain", "remove", "ready", "hold", "release", "ledger", "apply"] {
+        let output = edge().args([verb, "--help"]).stdin(Stdio::null()).output().expect("it runs");
+        assert!(output.status.success() && !output.stdout.is_empty(), "{verb}");
+    }
+}
