@@ -25,6 +25,9 @@ const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
 /// Between two looks at connections that nobody uses.
 const SWEEP: Duration = Duration::from_secs(1);
 
+/// The longest that a line of the access log waits for others.
+const FLUSH: Duration = Duration::from_millis(100);
+
 /// Serves on one listener, on the thread that calls, until told to leave and all requests have ended, at most for the
 /// grace.
 ///
@@ -38,7 +41,9 @@ pub fn serve(shared: Arc<Shared>, listener: std::net::TcpListener, leaving: Canc
         let listener = TcpListener::from_std(listener)?;
         let core = Rc::new(Core::new(shared));
         tokio::task::spawn_local(sweep(Rc::clone(&core)));
-        accept(core, listener, leaving).await;
+        tokio::task::spawn_local(flush(Rc::clone(&core)));
+        accept(Rc::clone(&core), listener, leaving).await;
+        core.flush();
         Ok(())
     })
 }
@@ -48,6 +53,14 @@ async fn sweep(core: Rc<Core>) {
     loop {
         turns.tick().await;
         core.pool.sweep(core.shared.settings.idle_time);
+    }
+}
+
+async fn flush(core: Rc<Core>) {
+    let mut turns = interval(FLUSH);
+    loop {
+        turns.tick().await;
+        core.flush();
     }
 }
 

@@ -11,7 +11,7 @@ use hyper::{Method, Request, Response, Version};
 use tokio::time::timeout;
 
 use super::body::{Broken, Sent};
-use super::pool::Connection;
+use super::pool::{Connection, Sender};
 use super::{Core, headers};
 use crate::balance::Target;
 
@@ -25,8 +25,8 @@ pub(super) struct Message {
 /// What came of it.
 #[derive(Debug)]
 pub(super) enum Attempt {
-    /// The answer begins.
-    Answered(Response<Incoming>),
+    /// The answer begins; the connection is free again after its last byte.
+    Answered(Response<Incoming>, Sender),
     /// No connection, so the target knows nothing of it. True where one was refused.
     NotThere(Message, bool),
     /// The connection ended, and the request may be made again.
@@ -81,7 +81,7 @@ fn is_idempotent(method: &Method) -> bool {
 /// Sends the message on a connection that is there, or else on a new one.
 pub(super) async fn send(core: &Rc<Core>, target: &Arc<Target>, message: Message) -> Attempt {
     let settings = &core.shared.settings;
-    let connection = match core.pool.take(target, settings.idle_time) {
+    let connection = match core.pool.take(target, settings.idle_time).await {
         Some(connection) => connection,
         None => match core.pool.dial(target, settings.dial_time).await {
             Ok(connection) => connection,
@@ -92,10 +92,7 @@ pub(super) async fn send(core: &Rc<Core>, target: &Arc<Target>, message: Message
     let spare = message.spare();
     let sending = sender.try_send_request(message.into_request());
     match timeout(settings.first_byte_time, sending).await {
-        Ok(Ok(response)) => {
-            keep(core, target, sender);
-            Attempt::Answered(response)
-        }
+        Ok(Ok(response)) => Attempt::Answered(response, sender),
         Ok(Err(mut failed)) => {
             let unsent = failed.take_message().map(Message::from_request);
             let error = failed.into_error();
@@ -111,20 +108,6 @@ pub(super) async fn send(core: &Rc<Core>, target: &Arc<Target>, message: Message
         }
         Err(_) => Attempt::Slow,
     }
-}
-
-/// Keeps the connection once the answer has been read to its end, however long that takes.
-fn keep(core: &Rc<Core>, target: &Arc<Target>, mut sender: hyper::client::conn::http1::SendRequest<Sent>) {
-    if sender.is_ready() {
-        core.pool.give_back(target, sender);
-        return;
-    }
-    let (core, target) = (Rc::clone(core), Arc::clone(target));
-    tokio::task::spawn_local(async move {
-        if sender.ready().await.is_ok() {
-            core.pool.give_back(&target, sender);
-        }
-    });
 }
 
 /// What was wrong with the client's own body, where that was it.

@@ -2,12 +2,14 @@
 //! forgotten, whichever way it ends.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::Core;
-use crate::balance::Claim;
+use super::pool::Sender;
+use crate::balance::{Claim, Target};
 use crate::ledger::Outcome;
 
 /// What is known of a request so far.
@@ -20,6 +22,8 @@ pub(crate) struct Exchange {
     outcome: End,
     /// Its place at the target, until the last byte.
     claim: Option<Claim>,
+    /// The connection that the answer comes on, for the next request.
+    connection: Option<(Arc<Target>, Sender)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +56,7 @@ pub(crate) struct Line {
 
 impl Exchange {
     pub(crate) fn new(core: Rc<Core>, line: Line) -> Self {
-        Self { core, began: Instant::now(), line, latency: None, outcome: End::Open, claim: None }
+        Self { core, began: Instant::now(), line, latency: None, outcome: End::Open, claim: None, connection: None }
     }
 
     pub(crate) fn line(&mut self) -> &mut Line {
@@ -82,9 +86,19 @@ impl Exchange {
         self.line.bytes += bytes as u64;
     }
 
+    /// The connection is another request's once this one has been answered whole.
+    pub(crate) fn keep(&mut self, target: Arc<Target>, sender: Sender) {
+        self.connection = Some((target, sender));
+    }
+
     pub(crate) fn complete(&mut self) {
         if self.outcome == End::Open {
             self.outcome = End::Complete;
+        }
+        if self.outcome == End::Complete
+            && let Some((target, sender)) = self.connection.take()
+        {
+            self.core.pool.give_back(&target, sender);
         }
     }
 

@@ -6,7 +6,7 @@ mod exchange;
 mod headers;
 mod pool;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -35,6 +35,9 @@ pub(crate) use pool::resolve;
 /// With all targets tried and none of them there, how long until they are tried again, if nothing changes before.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
+/// Lines that one core collects before it hands them on.
+const MOST_LINES_BYTES: usize = 32 * 1024;
+
 /// What all cores share.
 #[derive(Debug)]
 pub struct Shared {
@@ -46,16 +49,16 @@ pub struct Shared {
     pub ledger: Ledger,
     /// The limits.
     pub settings: Settings,
-    /// Where the access log goes, a line at a time.
+    /// Where the access log goes.
     pub log: Box<dyn Log>,
     /// Requests that wait now.
     pub held: AtomicUsize,
 }
 
-/// Takes lines, and never waits for who reads them.
+/// Takes the access log's lines, and never waits for who reads them.
 pub trait Log: Send + Sync + std::fmt::Debug {
-    /// Takes a line without its end.
-    fn line(&self, line: Vec<u8>);
+    /// Takes some lines, each with its end.
+    fn write(&self, lines: Vec<u8>);
 }
 
 /// What one core has.
@@ -63,17 +66,33 @@ pub trait Log: Send + Sync + std::fmt::Debug {
 pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pool: Pool,
+    /// Lines that are handed on together: waking the writer costs more than a line.
+    lines: RefCell<Vec<u8>>,
 }
 
 impl Core {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, pool: Pool::default() }
+        Self { shared, pool: Pool::default(), lines: RefCell::default() }
     }
 
     pub(crate) fn log(&self, line: &Line) {
+        let mut lines = self.lines.borrow_mut();
         // A line is plain text and numbers, which always serialises.
-        if let Ok(text) = serde_json::to_vec(line) {
-            self.shared.log.line(text);
+        if serde_json::to_writer(&mut *lines, line).is_ok() {
+            lines.push(b'\n');
+        }
+        let enough = lines.len() >= MOST_LINES_BYTES;
+        drop(lines);
+        if enough {
+            self.flush();
+        }
+    }
+
+    /// Hands the lines on.
+    pub(crate) fn flush(&self) {
+        let lines = self.lines.take();
+        if !lines.is_empty() {
+            self.shared.log.write(lines);
         }
     }
 }
@@ -213,7 +232,10 @@ async fn carry(
         let target = Arc::clone(claim.target());
         exchange.given_to(claim);
         match attempt::send(core, &target, message).await {
-            Attempt::Answered(response) => return Ok(response),
+            Attempt::Answered(response, sender) => {
+                exchange.keep(target, sender);
+                return Ok(response);
+            }
             Attempt::NotThere(same, refused) => {
                 let finding = if refused { Finding::Refused } else { Finding::NotReady };
                 let _ = core.shared.balancer.learn(&target, finding);

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -21,10 +21,13 @@ const ADDRESS_TIME: Duration = Duration::from_secs(2);
 /// Connections that are kept for a target: more were needed only in a burst.
 const MOST_IDLE: usize = 128;
 
+/// The near end of a connection.
+pub(crate) type Sender = http1::SendRequest<Sent>;
+
 /// A connection that is ready for a request.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) sender: SendRequest<Sent>,
+    pub(crate) sender: Sender,
     /// Whether it has carried a request before, and so may be closing.
     pub(crate) reused: bool,
 }
@@ -40,7 +43,7 @@ struct Place {
     /// Held, so that no other target gets its place in memory and with it its connections.
     target: Arc<Target>,
     address: Option<(SocketAddr, Instant)>,
-    idle: Vec<(SendRequest<Sent>, Instant)>,
+    idle: Vec<(Sender, Instant)>,
 }
 
 impl Place {
@@ -56,19 +59,18 @@ fn key(target: &Arc<Target>) -> usize {
 
 impl Pool {
     /// A connection that was used before, the last one first: it is the most likely to be there still.
-    pub(crate) fn take(&self, target: &Arc<Target>, idle_time: Duration) -> Option<Connection> {
-        let mut places = self.places.borrow_mut();
-        let idle = &mut places.get_mut(&key(target))?.idle;
-        while let Some((sender, since)) = idle.pop() {
-            if since.elapsed() < idle_time && sender.is_ready() {
+    pub(crate) async fn take(&self, target: &Arc<Target>, idle_time: Duration) -> Option<Connection> {
+        loop {
+            let (mut sender, since) = self.places.borrow_mut().get_mut(&key(target))?.idle.pop()?;
+            // Given back a moment ago, it may not have noticed yet that its answer was read; that takes no time.
+            if since.elapsed() < idle_time && (sender.is_ready() || sender.ready().await.is_ok()) {
                 return Some(Connection { sender, reused: true });
             }
         }
-        None
     }
 
     /// Keeps a connection for the next request.
-    pub(crate) fn give_back(&self, target: &Arc<Target>, sender: SendRequest<Sent>) {
+    pub(crate) fn give_back(&self, target: &Arc<Target>, sender: Sender) {
         let mut places = self.places.borrow_mut();
         let idle = &mut places.entry(key(target)).or_insert_with(|| Place::new(target)).idle;
         if idle.len() < MOST_IDLE {

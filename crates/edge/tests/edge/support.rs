@@ -25,8 +25,9 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
 
 impl Log for Lines {
-    fn line(&self, line: Vec<u8>) {
-        self.0.lock().expect("the lines").push(String::from_utf8(line).expect("text"));
+    fn write(&self, lines: Vec<u8>) {
+        let text = String::from_utf8(lines).expect("text");
+        self.0.lock().expect("the lines").extend(text.lines().map(str::to_owned));
     }
 }
 
