@@ -124,7 +124,7 @@ async fn connection(core: Rc<Core>, stream: TcpStream, client: SocketAddr, leavi
         let core = Rc::clone(&core);
         async move { Ok::<_, std::convert::Infallible>(answer(core, client, request).await) }
     });
-    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
     tokio::select! {
         // A client that breaks off, or does not speak HTTP, is no fault of ours; its request is in the access log.
         _ = serving.as_mut() => return,

@@ -55,6 +55,10 @@ pub struct Settings {
     /// How many probes change the verdict.
     #[command(flatten)]
     pub hysteresis: Hysteresis,
+    /// Event streams and WebSockets of a target that drains are ended at a moment of their own within this time, so that
+    /// their clients do not all come back at once.
+    #[arg(long, env = "EDGE_STREAM_WINDOW", value_parser = humantime::parse_duration, default_value = "1s")]
+    pub stream_window: Duration,
     /// How long requests may take to end when the edge leaves.
     #[arg(long, env = "EDGE_GRACE", value_parser = humantime::parse_duration, default_value = "30s")]
     pub grace: Duration,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// One replica of a service. Its identity is the object: a container of the same name that comes later is another one.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub struct Target {
     pub release: String,
     in_flight: AtomicUsize,
     emptied: Notify,
+    leaving: CancellationToken,
 }
 
 impl Target {
@@ -28,6 +30,7 @@ impl Target {
             release: release.to_owned(),
             in_flight: AtomicUsize::new(0),
             emptied: Notify::new(),
+            leaving: CancellationToken::new(),
         })
     }
 
@@ -35,6 +38,12 @@ impl Target {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Acquire)
+    }
+
+    /// Cancelled once it drains: what would last for ever has to come to its end.
+    #[must_use]
+    pub fn leaving(&self) -> &CancellationToken {
+        &self.leaving
     }
 
     /// Returns once it has no request. Means something only while it gets no new ones.

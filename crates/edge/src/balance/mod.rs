@@ -77,6 +77,10 @@ impl Balancer {
         }
         services.clone_from(&next);
         drop(services);
+        let members = next.values().flat_map(|service| &service.members);
+        for member in members.filter(|member| member.health.phase() == Phase::Draining) {
+            member.target.leaving().cancel();
+        }
         self.tell();
         Ok(next)
     }

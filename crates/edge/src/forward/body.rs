@@ -76,16 +76,48 @@ pub(crate) enum Answer {
         body: Incoming,
         /// What is counted and logged when it has ended.
         exchange: Box<Exchange>,
+        /// Of a stream of events, which never ends by itself.
+        events: Option<Events>,
     },
+}
+
+/// When a stream of events has to end, and whether it may now.
+pub(crate) struct Events {
+    last_call: Pin<Box<dyn Future<Output = ()>>>,
+    called: bool,
+    /// Whether an event has begun and not ended.
+    within: bool,
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Events")
+            .field("called", &self.called)
+            .field("within", &self.within)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Events {
+    /// Whether the stream ends here. An event that has begun is ended first, or it would be lost.
+    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        if !self.called {
+            self.called = self.last_call.as_mut().poll(context).is_ready();
+        }
+        self.called && !self.within
+    }
 }
 
 impl Answer {
     /// A target's answer, which may have no body.
-    pub(crate) fn target(body: Incoming, mut exchange: Box<Exchange>) -> Self {
+    pub(crate) fn target(body: Incoming, mut exchange: Box<Exchange>, is_events: bool) -> Self {
         if body.is_end_stream() {
             exchange.complete();
         }
-        Self::Target { body, exchange }
+        let events =
+            is_events.then(|| Events { last_call: Box::pin(exchange.last_call()), called: false, within: false });
+        Self::Target { body, exchange, events }
     }
 }
 
@@ -96,8 +128,17 @@ impl Body for Answer {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
             Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Target { body, exchange } => {
+            Self::Target { body, exchange, events } => {
+                if events.as_mut().is_some_and(|events| events.is_over(context)) {
+                    exchange.ended_by_us();
+                    return Poll::Ready(None);
+                }
                 let frame = ready!(Pin::new(&mut *body).poll_frame(context));
+                if let (Some(events), Some(Ok(frame))) = (events, &frame)
+                    && let Some(data) = frame.data_ref()
+                {
+                    events.within = !(data.ends_with(b"\n\n") || data.ends_with(b"\r\n\r\n"));
+                }
                 match &frame {
                     Some(Ok(frame)) => exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
                     Some(Err(_)) => exchange.broke_off(),

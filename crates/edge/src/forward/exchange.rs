@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tokio::time::sleep;
 
 use super::Core;
 use super::pool::Sender;
@@ -77,6 +78,21 @@ impl Exchange {
         self.latency = Some(self.began.elapsed());
     }
 
+    /// The target that has it.
+    pub(crate) fn target(&self) -> Option<&Arc<Target>> {
+        self.claim.as_ref().map(Claim::target)
+    }
+
+    /// Completes when what would last for ever has to end, since its target drains.
+    pub(crate) fn last_call(&self) -> impl Future<Output = ()> + 'static {
+        let leaving = self.target().map(|target| target.leaving().clone()).unwrap_or_default();
+        let window = self.core.shared.settings.stream_window.mul_f64(fastrand::f64());
+        async move {
+            leaving.cancelled_owned().await;
+            sleep(window).await;
+        }
+    }
+
     /// The target could not answer: the place there is given back.
     pub(crate) fn taken_back(&mut self) {
         self.claim = None;
@@ -100,6 +116,11 @@ impl Exchange {
         {
             self.core.pool.give_back(&target, sender);
         }
+    }
+
+    /// It was ended in its midst, as it was meant to be; the connection to the target cannot be used again.
+    pub(crate) fn ended_by_us(&mut self) {
+        self.outcome = End::Complete;
     }
 
     pub(crate) fn broke_off(&mut self) {

@@ -5,6 +5,8 @@ mod body;
 mod exchange;
 mod headers;
 mod pool;
+mod upgrade;
+mod websocket;
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -17,6 +19,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderValue};
+use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode};
 use tokio::time::{sleep_until, timeout};
 
@@ -139,9 +142,14 @@ impl Own {
 /// Answers one request.
 pub(crate) async fn answer(core: Rc<Core>, client: SocketAddr, request: Request<Incoming>) -> Response<Answer> {
     let (mut parts, body) = request.into_parts();
+    let client_end = parts.extensions.remove::<OnUpgrade>();
+    let protocol = upgrade::wanted(&parts.headers);
     let host = host(&parts).to_owned();
     let client = client.ip().to_canonical().to_string();
     headers::strip(&mut parts.headers);
+    if let Some(protocol) = &protocol {
+        upgrade::ask(&mut parts.headers, protocol.clone());
+    }
     headers::introduce(&mut parts.headers, &client, &host, "http");
     let request_id = headers::identify(&mut parts.headers, || fastrand::u128(..));
     let service = core.shared.routes.find(&host, parts.uri.path()).unwrap_or_default().to_owned();
@@ -166,15 +174,35 @@ pub(crate) async fn answer(core: Rc<Core>, client: SocketAddr, request: Request<
     let mut response = match answered {
         Ok(response) => {
             exchange.answered(response.status().as_u16());
-            response.map(|body| Answer::target(body, exchange))
+            pass_back(response, exchange, protocol.zip(client_end))
         }
         Err(own) => own_answer(own, exchange),
     };
-    headers::strip(response.headers_mut());
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(headers::REQUEST_ID, id);
     }
     response
+}
+
+/// The target's answer, as the client gets it.
+fn pass_back(
+    mut response: Response<Incoming>,
+    exchange: Box<Exchange>,
+    upgrade: Option<(HeaderValue, OnUpgrade)>,
+) -> Response<Answer> {
+    let target_end = response.extensions_mut().remove::<OnUpgrade>();
+    let protocol = response.headers().get(header::UPGRADE).cloned();
+    headers::strip(response.headers_mut());
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if let (true, Some((_, client_end)), Some(target_end), Some(protocol)) = (switches, upgrade, target_end, protocol) {
+        let is_websocket = protocol.as_bytes().eq_ignore_ascii_case(b"websocket");
+        upgrade::ask(response.headers_mut(), protocol);
+        tokio::task::spawn_local(upgrade::carry(client_end, target_end, is_websocket, exchange));
+        return response.map(|_| Answer::Own(None));
+    }
+    let media_type = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_events = media_type.starts_with(b"text/event-stream");
+    response.map(|body| Answer::target(body, exchange, is_events))
 }
 
 fn host(parts: &hyper::http::request::Parts) -> &str {

@@ -17,6 +17,7 @@ use mainstay_edge::ledger::{Ledger, Snapshot};
 use mainstay_edge::route::Routes;
 use mainstay_edge::server::{Log, Shared, serve};
 use mainstay_edge::settings::Settings;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
@@ -165,6 +166,10 @@ pub(crate) enum Does {
     Close,
     /// Answers with a stream of pieces, one each 50 ms.
     Stream(usize),
+    /// Answers with server-sent events without end, each in two pieces.
+    Events,
+    /// Becomes a WebSocket that sends frames without end, each in two pieces, and reads until the client closes.
+    WebSocket,
 }
 
 /// A target of ours. Gone when dropped.
@@ -214,12 +219,13 @@ impl Drop for Upstream {
 async fn one(stream: TcpStream, does: Does, seen: Arc<Mutex<Vec<Request<()>>>>) {
     let turns = AtomicUsize::new(0);
     let name = stream.local_addr().expect("an address").ip().to_string();
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
         let (turn, seen, name) = (turns.fetch_add(1, Ordering::Relaxed), Arc::clone(&seen), name.clone());
         async move {
             if request.uri().path() == "/readyz" {
                 return Ok(Response::new(text("ready")));
             }
+            let upgrade = hyper::upgrade::on(&mut request);
             let (parts, body) = request.into_parts();
             let body = body.collect().await.map_err(|_| "the body broke off")?;
             seen.lock().expect("what was seen").push(Request::from_parts(parts, ()));
@@ -230,22 +236,53 @@ async fn one(stream: TcpStream, does: Does, seen: Arc<Mutex<Vec<Request<()>>>>) 
                 }
                 Does::CloseOnSecond if turn == 0 => Ok(Response::new(text(&name))),
                 Does::CloseOnSecond | Does::Close => Err("closed as told"),
-                Does::Stream(pieces) => Ok(Response::new(stream_of(pieces))),
+                Does::Stream(pieces) => Ok(Response::new(stream_of((0..pieces).map(|piece| format!("{piece}\n"))))),
+                Does::Events => {
+                    let pieces = (0..).map(|piece| if piece % 2 == 0 { "data: a" } else { " todo\n\n" }.to_owned());
+                    let response = Response::builder().header("content-type", "text/event-stream; charset=utf-8");
+                    Ok(response.body(stream_of(pieces)).expect("a response"))
+                }
+                Does::WebSocket => {
+                    tokio::spawn(frames(upgrade));
+                    let response = Response::builder().status(101).header("connection", "Upgrade");
+                    Ok(response.header("upgrade", "websocket").body(text("")).expect("a response"))
+                }
             }
         }
     });
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
 }
 
 fn text(text: &str) -> BoxBody<Bytes, Infallible> {
     Full::from(text.to_owned()).boxed()
 }
 
-fn stream_of(pieces: usize) -> BoxBody<Bytes, Infallible> {
+/// Sends a frame of five bytes again and again, in two pieces, until the client has closed.
+async fn frames(upgrade: hyper::upgrade::OnUpgrade) {
+    let (mut from, mut to) = tokio::io::split(TokioIo::new(upgrade.await.expect("an upgrade")));
+    let closed = async { while from.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {} };
+    let sending = async {
+        for piece in [&b"\x82\x05he"[..], b"llo"].into_iter().cycle() {
+            if to.write_all(piece).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        () = closed => {}
+        () = sending => {}
+    }
+}
+
+fn stream_of(pieces: impl Iterator<Item = String> + Send + 'static) -> BoxBody<Bytes, Infallible> {
     let (sender, receiver) = tokio::sync::mpsc::channel::<Frame<Bytes>>(1);
     tokio::spawn(async move {
-        for piece in 0..pieces {
-            if sender.send(Frame::data(format!("{piece}\n").into())).await.is_err() {
+        for piece in pieces {
+            if sender.send(Frame::data(piece.into())).await.is_err() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::{Client, Does, Edge, Upstream, drain, quick, route, until};
 
@@ -135,5 +137,63 @@ async fn an_edge_that_leaves_ends_what_it_has() {
     edge.leaving.cancel();
     edge.left().await;
     assert_eq!(stream.await.expect("no panic").body.as_deref(), Ok("0\n1\n2\n3\n4\n5\n"));
-    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody is let in any more");
+    assert!(TcpStream::connect(address).await.is_err(), "nobody is let in any more");
+}
+
+#[tokio::test]
+async fn a_stream_of_events_is_ended_after_an_event() {
+    let (old, new) = (Upstream::start(Does::Events).await, Upstream::start(Does::Events).await);
+    let edge = Edge::before(quick(), &[&old]).await;
+    edge.add(&new, "2").await;
+    let leaving = edge.targets()[0].clone();
+    let draining = async {
+        until(|| leaving.in_flight() == 1).await;
+        edge.apply(&[route("2"), drain(old.address)]);
+        leaving.empty().await;
+    };
+    let (answer, ()) = tokio::join!(edge.get("/"), draining);
+    let body = answer.body.expect("a clean end");
+    assert!(body.ends_with("data: a todo\n\n"), "{body:?}");
+    until(|| edge.counts("1").answered == 1).await;
+    assert_eq!(edge.counts("1").failed, 0);
+}
+
+#[tokio::test]
+async fn a_websocket_gets_a_close_frame_between_two_others() {
+    let (old, new) = (Upstream::start(Does::WebSocket).await, Upstream::start(Does::WebSocket).await);
+    let edge = Edge::before(quick(), &[&old]).await;
+    edge.add(&new, "2").await;
+    let leaving = edge.targets()[0].clone();
+    let mut raw = TcpStream::connect(edge.address).await.expect("a connection");
+    let ask = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\n\r\n";
+    raw.write_all(ask).await.expect("it is sent");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(raw.read_u8().await.expect("a head"));
+    }
+    let head = String::from_utf8_lossy(&head).to_lowercase();
+    assert!(head.starts_with("http/1.1 101") && head.contains("upgrade: websocket"), "{head}");
+    // It carries on while it may.
+    for _ in 0..3 {
+        let mut frame = [0; 7];
+        let _ = raw.read_exact(&mut frame).await.expect("a frame");
+        assert_eq!(&frame, b"\x82\x05hello");
+    }
+    assert_eq!(leaving.in_flight(), 1);
+    edge.apply(&[route("2"), drain(old.address)]);
+    loop {
+        let mut start = [0; 4];
+        let _ = raw.read_exact(&mut start).await.expect("a whole frame");
+        if start == [0x88, 0x02, 0x03, 0xe9] {
+            break;
+        }
+        assert_eq!(&start, b"\x82\x05he");
+        let mut rest = [0; 3];
+        let _ = raw.read_exact(&mut rest).await.expect("the rest of the frame");
+    }
+    // The client's answer, masked as a client's has to be.
+    raw.write_all(b"\x88\x82\0\0\0\0\x03\xe9").await.expect("it is sent");
+    raw.shutdown().await.expect("it is closed");
+    leaving.empty().await;
+    until(|| edge.counts("1").answered == 1).await;
 }

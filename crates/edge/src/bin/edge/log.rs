@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
 
 use mainstay_edge::server::Log;
 
@@ -19,14 +20,15 @@ pub(crate) struct Stdout {
 }
 
 impl Stdout {
-    pub(crate) fn start() -> std::io::Result<Self> {
+    /// Also gives the thread, which ends when all that was taken is written and the log is dropped.
+    pub(crate) fn start() -> std::io::Result<(Self, JoinHandle<()>)> {
         let lost = Arc::default();
         let (lines, waiting) = sync_channel(BACKLOG);
-        std::thread::Builder::new().name("log".into()).spawn({
+        let writer = std::thread::Builder::new().name("log".into()).spawn({
             let lost = Arc::clone(&lost);
             move || write(&waiting, &lost)
         })?;
-        Ok(Self { lines, lost })
+        Ok((Self { lines, lost }, writer))
     }
 }
 

@@ -49,11 +49,12 @@ pub(crate) fn run(serve: Serve, socket: &Path) -> Result<(), String> {
         // A log that cannot be written to keeps nobody from being served.
         let _ = writeln!(std::io::stderr(), "warning: {wrong}");
     }
+    let (log, writer) = Stdout::start().map_err(|error| format!("start the log's thread: {error}"))?;
     let shared = Arc::new(Shared {
         balancer: Balancer::new(services, serve.settings.hysteresis),
         routes: Routes::new(serve.routes),
         ledger: Ledger::default(),
-        log: Box::new(Stdout::start().map_err(|error| format!("start the log's thread: {error}"))?),
+        log: Box::new(log),
         settings: serve.settings,
         held: AtomicUsize::new(0),
     });
@@ -65,12 +66,14 @@ pub(crate) fn run(serve: Serve, socket: &Path) -> Result<(), String> {
         let (shared, leaving) = (Arc::clone(&shared), leaving.clone());
         serving.push(std::thread::spawn(move || server::serve(shared, listener, leaving)));
     }
-    govern(shared, journal, socket, &leaving)?;
+    govern(Arc::clone(&shared), journal, socket, &leaving)?;
     for thread in serving {
         let ended = thread.join().map_err(|_| "a serving thread panicked".to_owned())?;
         ended.map_err(|error| format!("serve: {error}"))?;
     }
-    Ok(())
+    // The last one that has the log, so that its thread writes what is left and ends.
+    drop(shared);
+    writer.join().map_err(|_| "the log's thread panicked".to_owned())
 }
 
 /// Probes, and does what the operator says, until told to leave.
