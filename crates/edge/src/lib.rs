@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod balance;
+mod count;
 mod forward;
 pub mod journal;
 pub mod ledger;

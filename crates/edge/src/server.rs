@@ -5,7 +5,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -16,6 +15,7 @@ use tokio::task::LocalSet;
 use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::count::{Count, One};
 use crate::forward::{Core, answer};
 pub use crate::forward::{Log, Shared};
 
@@ -39,7 +39,7 @@ pub fn serve(shared: Arc<Shared>, listener: std::net::TcpListener, leaving: Canc
     listener.set_nonblocking(true)?;
     LocalSet::new().block_on(&runtime, async {
         let listener = TcpListener::from_std(listener)?;
-        let core = Rc::new(Core::new(shared));
+        let core = Rc::new(Core::new(shared, leaving.clone()));
         tokio::task::spawn_local(sweep(Rc::clone(&core)));
         tokio::task::spawn_local(flush(Rc::clone(&core)));
         accept(Rc::clone(&core), listener, leaving).await;
@@ -65,17 +65,20 @@ async fn flush(core: Rc<Core>) {
 }
 
 async fn accept(core: Rc<Core>, listener: TcpListener, leaving: CancellationToken) {
-    let open = Rc::new(Open::default());
-    let most = core.shared.settings.connections;
+    let open = Rc::new(Count::default());
+    let settings = &core.shared.settings;
     loop {
+        let next = async {
+            open.below(settings.connections).await;
+            listener.accept().await
+        };
         let accepted = tokio::select! {
             () = leaving.cancelled() => break,
-            accepted = listener.accept(), if open.count.load(Ordering::Relaxed) < most => accepted,
-            () = open.fewer.notified() => continue,
+            accepted = next => accepted,
         };
         match accepted {
             Ok((stream, client)) => {
-                let one = One::new(&open);
+                let one = open.one();
                 tokio::task::spawn_local(connection(Rc::clone(&core), stream, client, leaving.clone(), one));
             }
             Err(_) => sleep(PAUSE_AFTER_ACCEPT_ERROR).await,
@@ -83,35 +86,11 @@ async fn accept(core: Rc<Core>, listener: TcpListener, leaving: CancellationToke
     }
     drop(listener);
     let ended = async {
-        while open.count.load(Ordering::Relaxed) > 0 {
-            open.fewer.notified().await;
-        }
+        open.below(1).await;
+        core.exchanges.below(1).await;
     };
     // What has not ended by then is cut off, and counted as broken off by who counts it.
-    let _ = timeout(core.shared.settings.grace, ended).await;
-}
-
-/// The connections that are open.
-#[derive(Debug, Default)]
-struct Open {
-    count: AtomicUsize,
-    fewer: tokio::sync::Notify,
-}
-
-struct One(Rc<Open>);
-
-impl One {
-    fn new(open: &Rc<Open>) -> Self {
-        open.count.fetch_add(1, Ordering::Relaxed);
-        Self(Rc::clone(open))
-    }
-}
-
-impl Drop for One {
-    fn drop(&mut self) {
-        self.0.count.fetch_sub(1, Ordering::Relaxed);
-        self.0.fewer.notify_one();
-    }
+    let _ = timeout(settings.grace, ended).await;
 }
 
 /// One client's connection, until it ends, or the edge leaves and its request has ended.

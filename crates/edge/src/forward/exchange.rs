@@ -11,12 +11,14 @@ use tokio::time::sleep;
 use super::Core;
 use super::pool::Sender;
 use crate::balance::{Claim, Target};
+use crate::count::One;
 use crate::ledger::Outcome;
 
 /// What is known of a request so far.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     core: Rc<Core>,
+    _open: One,
     began: Instant,
     line: Line,
     latency: Option<Duration>,
@@ -57,7 +59,17 @@ pub(crate) struct Line {
 
 impl Exchange {
     pub(crate) fn new(core: Rc<Core>, line: Line) -> Self {
-        Self { core, began: Instant::now(), line, latency: None, outcome: End::Open, claim: None, connection: None }
+        let _open = core.exchanges.one();
+        Self {
+            core,
+            _open,
+            began: Instant::now(),
+            line,
+            latency: None,
+            outcome: End::Open,
+            claim: None,
+            connection: None,
+        }
     }
 
     pub(crate) fn line(&mut self) -> &mut Line {
@@ -83,12 +95,16 @@ impl Exchange {
         self.claim.as_ref().map(Claim::target)
     }
 
-    /// Completes when what would last for ever has to end, since its target drains.
+    /// Completes when what would last for ever has to end, since its target drains or the edge leaves.
     pub(crate) fn last_call(&self) -> impl Future<Output = ()> + 'static {
         let leaving = self.target().map(|target| target.leaving().clone()).unwrap_or_default();
+        let edge = self.core.leaving.clone();
         let window = self.core.shared.settings.stream_window.mul_f64(fastrand::f64());
         async move {
-            leaving.cancelled_owned().await;
+            tokio::select! {
+                () = leaving.cancelled() => {}
+                () = edge.cancelled() => {}
+            }
             sleep(window).await;
         }
     }

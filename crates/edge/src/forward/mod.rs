@@ -22,8 +22,10 @@ use hyper::header::{self, HeaderValue};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode};
 use tokio::time::{sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::balance::{Balancer, Choice, Claim, Finding, Target};
+use crate::count::Count;
 use crate::ledger::Ledger;
 use crate::route::Routes;
 use crate::settings::Settings;
@@ -69,13 +71,17 @@ pub trait Log: Send + Sync + std::fmt::Debug {
 pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pool: Pool,
+    /// Requests whose last byte has not gone.
+    pub(crate) exchanges: Rc<Count>,
+    /// Cancelled when the edge leaves.
+    leaving: CancellationToken,
     /// Lines that are handed on together: waking the writer costs more than a line.
     lines: RefCell<Vec<u8>>,
 }
 
 impl Core {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, pool: Pool::default(), lines: RefCell::default() }
+    pub(crate) fn new(shared: Arc<Shared>, leaving: CancellationToken) -> Self {
+        Self { shared, pool: Pool::default(), exchanges: Rc::default(), leaving, lines: RefCell::default() }
     }
 
     pub(crate) fn log(&self, line: &Line) {

@@ -1,5 +1,6 @@
 //! Targets come and go under traffic.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -158,13 +159,9 @@ async fn a_stream_of_events_is_ended_after_an_event() {
     assert_eq!(edge.counts("1").failed, 0);
 }
 
-#[tokio::test]
-async fn a_websocket_gets_a_close_frame_between_two_others() {
-    let (old, new) = (Upstream::start(Does::WebSocket).await, Upstream::start(Does::WebSocket).await);
-    let edge = Edge::before(quick(), &[&old]).await;
-    edge.add(&new, "2").await;
-    let leaving = edge.targets()[0].clone();
-    let mut raw = TcpStream::connect(edge.address).await.expect("a connection");
+/// A WebSocket, just opened.
+async fn websocket(address: SocketAddr) -> TcpStream {
+    let mut raw = TcpStream::connect(address).await.expect("a connection");
     let ask = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\n\r\n";
     raw.write_all(ask).await.expect("it is sent");
     let mut head = Vec::new();
@@ -173,14 +170,11 @@ async fn a_websocket_gets_a_close_frame_between_two_others() {
     }
     let head = String::from_utf8_lossy(&head).to_lowercase();
     assert!(head.starts_with("http/1.1 101") && head.contains("upgrade: websocket"), "{head}");
-    // It carries on while it may.
-    for _ in 0..3 {
-        let mut frame = [0; 7];
-        let _ = raw.read_exact(&mut frame).await.expect("a frame");
-        assert_eq!(&frame, b"\x82\x05hello");
-    }
-    assert_eq!(leaving.in_flight(), 1);
-    edge.apply(&[route("2"), drain(old.address)]);
+    raw
+}
+
+/// Reads whole frames until the one that says that the server goes away.
+async fn until_going_away(raw: &mut TcpStream) {
     loop {
         let mut start = [0; 4];
         let _ = raw.read_exact(&mut start).await.expect("a whole frame");
@@ -191,9 +185,38 @@ async fn a_websocket_gets_a_close_frame_between_two_others() {
         let mut rest = [0; 3];
         let _ = raw.read_exact(&mut rest).await.expect("the rest of the frame");
     }
+}
+
+#[tokio::test]
+async fn a_websocket_gets_a_close_frame_between_two_others() {
+    let (old, new) = (Upstream::start(Does::WebSocket).await, Upstream::start(Does::WebSocket).await);
+    let edge = Edge::before(quick(), &[&old]).await;
+    edge.add(&new, "2").await;
+    let leaving = edge.targets()[0].clone();
+    let mut raw = websocket(edge.address).await;
+    // It carries on while it may.
+    for _ in 0..3 {
+        let mut frame = [0; 7];
+        let _ = raw.read_exact(&mut frame).await.expect("a frame");
+        assert_eq!(&frame, b"\x82\x05hello");
+    }
+    assert_eq!(leaving.in_flight(), 1);
+    edge.apply(&[route("2"), drain(old.address)]);
+    until_going_away(&mut raw).await;
     // The client's answer, masked as a client's has to be.
     raw.write_all(b"\x88\x82\0\0\0\0\x03\xe9").await.expect("it is sent");
     raw.shutdown().await.expect("it is closed");
     leaving.empty().await;
     until(|| edge.counts("1").answered == 1).await;
+}
+
+#[tokio::test]
+async fn an_edge_that_leaves_says_so_to_a_websocket() {
+    let upstream = Upstream::start(Does::WebSocket).await;
+    let edge = Edge::before(quick(), &[&upstream]).await;
+    let mut raw = websocket(edge.address).await;
+    edge.leaving.cancel();
+    until_going_away(&mut raw).await;
+    drop(raw);
+    edge.left().await;
 }
