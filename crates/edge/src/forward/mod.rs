@@ -4,27 +4,27 @@ mod attempt;
 mod body;
 mod exchange;
 mod headers;
+mod hold;
+mod own;
 mod pool;
 mod upgrade;
 mod websocket;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::sync::atomic::AtomicUsize;
 
-use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::balance::{Balancer, Choice, Claim, Finding, Target};
+use crate::balance::{Balancer, Finding, Target};
 use crate::count::Count;
 use crate::ledger::Ledger;
 use crate::route::Routes;
@@ -32,13 +32,12 @@ use crate::settings::Settings;
 use attempt::{Attempt, Message};
 pub(crate) use body::Answer;
 use body::Sent;
+use exchange::Exchange;
 pub(crate) use exchange::Line;
-use exchange::{Exchange, milliseconds};
+use hold::{Waiting, wait_for_claim};
+use own::Own;
 use pool::Pool;
 pub(crate) use pool::resolve;
-
-/// With all targets tried and none of them there, how long until they are tried again, if nothing changes before.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Lines that one core collects before it hands them on.
 const MOST_LINES_BYTES: usize = 32 * 1024;
@@ -106,45 +105,6 @@ impl Core {
     }
 }
 
-/// Why a request gets an answer of the edge's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Own {
-    NoRoute,
-    TooLarge,
-    SlowBody,
-    BadBody,
-    NoTarget,
-    TooManyHeld,
-    BadTarget,
-    SlowTarget,
-}
-
-impl Own {
-    fn status(self) -> StatusCode {
-        match self {
-            Self::NoRoute => StatusCode::NOT_FOUND,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
-            Self::BadBody => StatusCode::BAD_REQUEST,
-            Self::NoTarget | Self::TooManyHeld => StatusCode::SERVICE_UNAVAILABLE,
-            Self::BadTarget => StatusCode::BAD_GATEWAY,
-            Self::SlowTarget => StatusCode::GATEWAY_TIMEOUT,
-        }
-    }
-
-    fn words(self) -> &'static str {
-        match self {
-            Self::NoRoute => "Nothing is served under this name.\n",
-            Self::TooLarge => "The request's body is too large.\n",
-            Self::SlowBody => "The request's body did not arrive in time.\n",
-            Self::BadBody => "The request's body broke off.\n",
-            Self::NoTarget | Self::TooManyHeld => "The service is not available now. Please try again.\n",
-            Self::BadTarget => "The service broke off while it answered.\n",
-            Self::SlowTarget => "The service did not answer in time.\n",
-        }
-    }
-}
-
 /// Answers one request.
 pub(crate) async fn answer(core: Rc<Core>, client: SocketAddr, request: Request<Incoming>) -> Response<Answer> {
     let (mut parts, body) = request.into_parts();
@@ -182,7 +142,7 @@ pub(crate) async fn answer(core: Rc<Core>, client: SocketAddr, request: Request<
             exchange.answered(response.status().as_u16());
             pass_back(response, exchange, protocol.zip(client_end))
         }
-        Err(own) => own_answer(own, exchange),
+        Err(own) => own::answer(own, exchange),
     };
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(headers::REQUEST_ID, id);
@@ -214,20 +174,6 @@ fn pass_back(
 fn host(parts: &hyper::http::request::Parts) -> &str {
     let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     parts.uri.authority().map(hyper::http::uri::Authority::as_str).or(named).unwrap_or_default()
-}
-
-fn own_answer(own: Own, mut exchange: Box<Exchange>) -> Response<Answer> {
-    exchange.answered(own.status().as_u16());
-    exchange.complete();
-    let mut response = Response::new(Answer::Own(Some(Bytes::from_static(own.words().as_bytes()))));
-    *response.status_mut() = own.status();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if own.status() == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
 }
 
 /// Reads a small body whole, before any target is chosen; a large one is passed on as it comes.
@@ -284,69 +230,5 @@ async fn carry(
             Attempt::TooLarge => return Err(Own::TooLarge),
         }
         exchange.taken_back();
-    }
-}
-
-/// Since when a request waits, and its place among those that do.
-#[derive(Debug, Default)]
-struct Waiting {
-    since: Cell<Option<Instant>>,
-}
-
-/// One that waits; gives its place back also when the client leaves.
-struct Held<'a>(&'a AtomicUsize);
-
-impl<'a> Held<'a> {
-    fn enter(held: &'a AtomicUsize, most: usize) -> Option<Self> {
-        let before = held.fetch_add(1, Ordering::AcqRel);
-        let held = Self(held);
-        (before < most).then_some(held)
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-async fn wait_for_claim(
-    core: &Core,
-    service: &str,
-    tried: &mut Vec<Arc<Target>>,
-    waiting: &Waiting,
-    exchange: &mut Exchange,
-) -> Result<Claim, Own> {
-    let Shared { balancer, settings, held, .. } = &*core.shared;
-    let claim = |tried: &[Arc<Target>]| balancer.claim(service, tried, |bound| fastrand::usize(..bound));
-    match claim(tried) {
-        Choice::Claimed(claim) => return Ok(claim),
-        Choice::Wait => {}
-    }
-    let _held = Held::enter(held, settings.held).ok_or(Own::TooManyHeld)?;
-    let since = waiting.since.get().unwrap_or_else(Instant::now);
-    waiting.since.set(Some(since));
-    let mut changes = balancer.changes();
-    let mut first = true;
-    loop {
-        // After a pause, what was not there may be there again. Before the first one it was tried just now.
-        match claim(if first { tried } else { &[] }) {
-            Choice::Claimed(claim) => {
-                tried.clear();
-                exchange.line().held_ms = milliseconds(since.elapsed()).max(0.1);
-                return Ok(claim);
-            }
-            Choice::Wait => {}
-        }
-        let end = since + settings.held_time;
-        if Instant::now() >= end {
-            exchange.line().held_ms = milliseconds(since.elapsed());
-            return Err(Own::NoTarget);
-        }
-        let look_again = end.min(Instant::now() + PAUSE);
-        tokio::select! {
-            _ = changes.changed() => {}
-            () = sleep_until(look_again.into()) => first = false,
-        }
     }
 }

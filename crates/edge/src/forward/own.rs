@@ -1,0 +1,62 @@
+//! What the edge says itself, where no target does.
+
+use bytes::Bytes;
+use hyper::header::{self, HeaderValue};
+use hyper::{Response, StatusCode};
+
+use super::body::Answer;
+use super::exchange::Exchange;
+
+/// Why a request gets an answer of the edge's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Own {
+    NoRoute,
+    TooLarge,
+    SlowBody,
+    BadBody,
+    NoTarget,
+    TooManyHeld,
+    BadTarget,
+    SlowTarget,
+}
+
+impl Own {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
+            Self::BadBody => StatusCode::BAD_REQUEST,
+            Self::NoTarget | Self::TooManyHeld => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BadTarget => StatusCode::BAD_GATEWAY,
+            Self::SlowTarget => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::NoRoute => "Nothing is served under this name.\n",
+            Self::TooLarge => "The request's body is too large.\n",
+            Self::SlowBody => "The request's body did not arrive in time.\n",
+            Self::BadBody => "The request's body broke off.\n",
+            Self::NoTarget | Self::TooManyHeld => "The service is not available now. Please try again.\n",
+            Self::BadTarget => "The service broke off while it answered.\n",
+            Self::SlowTarget => "The service did not answer in time.\n",
+        }
+    }
+}
+
+/// Says it.
+pub(super) fn answer(own: Own, mut exchange: Box<Exchange>) -> Response<Answer> {
+    exchange.answered(own.status().as_u16());
+    exchange.complete();
+    let mut response = Response::new(Answer::Own(Some(Bytes::from_static(own.words().as_bytes()))));
+    *response.status_mut() = own.status();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if own.status() == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
