@@ -29,8 +29,11 @@ pub(super) enum Attempt {
     Answered(Response<Incoming>, Sender),
     /// No connection, so the target knows nothing of it. True where one was refused.
     NotThere(Message, bool),
-    /// The connection ended, and the request may be made again.
+    /// The connection was an old one and had ended: the target knows nothing of it.
     Again(Message),
+    /// The connection ended. The target may have heard the request, which may be made again. True where the connection
+    /// was an old one, whose end says nothing of the target.
+    Died(Message, bool),
     /// The connection ended, and what the target has done of it is not known.
     Lost,
     /// No answer in time.
@@ -101,9 +104,7 @@ pub(super) async fn send(core: &Rc<Core>, target: &Arc<Target>, message: Message
                 (Some(same), _) if reused => Attempt::Again(same),
                 (Some(same), _) => Attempt::NotThere(same, false),
                 (None, None) => of_the_client(&error).unwrap_or(Attempt::Lost),
-                (None, Some(same)) if reused => Attempt::Again(same),
-                // A new connection that ends so is a target that dies: another one answers.
-                (None, Some(same)) => Attempt::NotThere(same, false),
+                (None, Some(same)) => Attempt::Died(same, reused),
             }
         }
         Err(_) => Attempt::Slow,

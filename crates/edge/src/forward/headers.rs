@@ -20,8 +20,10 @@ const CLAIMS: [HeaderName; 7] = [
     HeaderName::from_static("proxy"),
 ];
 /// Of one connection, not of the message (RFC 9110, section 7.6.1).
-const OF_THE_CONNECTION: [HeaderName; 7] = [
+const OF_THE_CONNECTION: [HeaderName; 8] = [
     header::CONNECTION,
+    // Answered here: a client that waits for leave to send its body has got it.
+    header::EXPECT,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     header::PROXY_AUTHORIZATION,

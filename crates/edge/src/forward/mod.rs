@@ -42,6 +42,9 @@ pub(crate) use pool::resolve;
 /// Lines that one core collects before it hands them on.
 const MOST_LINES_BYTES: usize = 32 * 1024;
 
+/// How often a request is made again that a target may have died of: it must not take all of them with it.
+const MOST_DEATHS: u32 = 2;
+
 /// What all cores share.
 #[derive(Debug)]
 pub struct Shared {
@@ -207,6 +210,7 @@ async fn carry(
 ) -> Result<Response<Incoming>, Own> {
     let mut tried: Vec<Arc<Target>> = Vec::new();
     let waiting = Waiting::default();
+    let mut deaths = 0;
     loop {
         let claim = wait_for_claim(core, service, &mut tried, &waiting, exchange).await?;
         let target = Arc::clone(claim.target());
@@ -222,8 +226,16 @@ async fn carry(
                 message = same;
                 tried.push(target);
             }
-            // The connection was an old one; the target itself may be well.
             Attempt::Again(same) => message = same,
+            Attempt::Died(..) if deaths == MOST_DEATHS => return Err(Own::BadTarget),
+            Attempt::Died(same, old_connection) => {
+                deaths += 1;
+                message = same;
+                if !old_connection {
+                    let _ = core.shared.balancer.learn(&target, Finding::NotReady);
+                    tried.push(target);
+                }
+            }
             Attempt::Lost => return Err(Own::BadTarget),
             Attempt::Slow => return Err(Own::SlowTarget),
             Attempt::BadBody => return Err(Own::BadBody),

@@ -60,6 +60,14 @@ async fn what_may_have_been_done_is_not_done_again() {
 }
 
 #[tokio::test]
+async fn a_request_that_targets_die_of_is_not_made_without_end() {
+    let upstream = Upstream::start(Does::Close).await;
+    let edge = Edge::before(quick(), &[&upstream]).await;
+    assert_eq!(edge.get("/").await.status, 502);
+    assert_eq!(upstream.count(), 3);
+}
+
+#[tokio::test]
 async fn a_body_that_is_too_large_is_refused() {
     let upstream = Upstream::start(Does::Answer(0)).await;
     let edge = Edge::before(Settings { body_bytes: 10, ..quick() }, &[&upstream]).await;
@@ -72,6 +80,23 @@ async fn a_body_that_is_too_large_is_refused() {
     let _ = raw.read_exact(&mut answer).await.expect("an answer");
     assert_eq!(&answer, b"HTTP/1.1 413");
     assert_eq!(upstream.count(), 1, "none but the first arrived whole");
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_leave_gets_it() {
+    let upstream = Upstream::start(Does::Answer(0)).await;
+    let edge = Edge::before(quick(), &[&upstream]).await;
+    let mut raw = TcpStream::connect(edge.address).await.expect("a connection");
+    let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\nexpect: 100-continue\r\n\r\n";
+    raw.write_all(head.as_bytes()).await.expect("it is sent");
+    let mut leave = [0; 25];
+    let _ = raw.read_exact(&mut leave).await.expect("leave");
+    assert_eq!(&leave, b"HTTP/1.1 100 Continue\r\n\r\n");
+    raw.write_all(b"a todo").await.expect("it is sent");
+    let mut answer = [0; 12];
+    let _ = raw.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    assert!(upstream.seen.lock().expect("what was seen")[0].headers().get("expect").is_none());
 }
 
 #[tokio::test]
