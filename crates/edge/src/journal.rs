@@ -138,7 +138,9 @@ impl From<&Service> for Kept {
             release: target.release.clone(),
         };
         let targets = stays.map(|member| kept(&member.target)).collect();
-        Self { shares: service.shares.clone(), held: service.held, targets }
+        // A trial does not outlast the edge: nobody would end it.
+        let shares = service.before_trial.as_ref().unwrap_or(&service.shares).clone();
+        Self { shares, held: service.held, targets }
     }
 }
 
@@ -149,7 +151,12 @@ impl From<Kept> for Service {
             target: Target::new(&target.name, target.port, &target.release),
             health: Health::adding(),
         };
-        Self { members: kept.targets.into_iter().map(member).collect(), shares: kept.shares, held: kept.held }
+        Self {
+            members: kept.targets.into_iter().map(member).collect(),
+            shares: kept.shares,
+            before_trial: None,
+            held: kept.held,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::balance::{Change, Phase};
 use crate::ledger::Snapshot;
+use crate::trial::Conduct;
 
 pub use server::serve;
 
@@ -42,6 +43,25 @@ pub enum Ask {
         name: String,
         /// After so long, answer that it has.
         seconds: u64,
+    },
+    /// Let all targets of a service but these end their requests, and forget them.
+    Retire {
+        /// The service.
+        service: String,
+        /// The targets that stay.
+        keep: Vec<String>,
+        /// After so long, answer that some still have requests.
+        seconds: u64,
+    },
+    /// Give new releases a growing part of the requests, and judge each against what ran before: answered when they
+    /// have all of them, or when one did worse and all are back as before. Who asks makes it last with
+    /// [`Change::Route`]; whoever leaves before the answer, or does not do that in time, gets what was before.
+    Try {
+        /// The new release of each service.
+        releases: BTreeMap<String, String>,
+        /// How it is done.
+        #[serde(flatten)]
+        conduct: Conduct,
     },
     /// How the targets are.
     Targets,
@@ -77,6 +97,9 @@ pub enum Reply {
 pub struct Shown {
     /// Which releases get requests, and in which proportion.
     pub shares: BTreeMap<String, u32>,
+    /// Whether that is a trial.
+    #[serde(default)]
+    pub on_trial: bool,
     /// Whether requests wait until released.
     pub held: bool,
     /// The targets.

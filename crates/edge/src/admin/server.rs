@@ -1,5 +1,6 @@
 //! Answers the operator.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,9 +11,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{sleep, timeout};
 
 use super::{Ask, LONGEST_LINE, Reply, Shown, ShownTarget};
-use crate::balance::{Phase, Service};
+use crate::balance::{Change, Phase, Service};
 use crate::journal::Journal;
 use crate::server::Shared;
+use crate::trial::{self, Conduct};
 
 /// When the process has no descriptor left for a connection, others have to end first.
 const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
@@ -46,6 +48,11 @@ async fn talk(shared: Arc<Shared>, journal: Arc<Journal>, stream: UnixStream) ->
             return Ok(());
         }
         let reply = match serde_json::from_slice(&line) {
+            Ok(Ask::Try { releases, conduct }) => tokio::select! {
+                reply = on_trial(&shared, releases, conduct) => reply,
+                // Who asked is gone: all is as before.
+                _ = read.fill_buf() => return Ok(()),
+            },
             Ok(ask) => answer(&shared, &journal, ask).await,
             Err(error) => Reply::Refused { error: format!("this is not understood: {error}") },
         };
@@ -55,11 +62,33 @@ async fn talk(shared: Arc<Shared>, journal: Arc<Journal>, stream: UnixStream) ->
     }
 }
 
+/// Conducts a trial, and takes it back where nobody makes it last.
+async fn on_trial(shared: &Arc<Shared>, releases: BTreeMap<String, String>, conduct: Conduct) -> Reply {
+    if let Err(error) = trial::conduct(shared, &releases, conduct).await {
+        return Reply::Refused { error };
+    }
+    let shared = Arc::clone(shared);
+    drop(tokio::spawn(async move {
+        sleep(Duration::from_millis(conduct.confirm_ms)).await;
+        // Another trial of the same release may have begun; it is taken back too soon then, which is safe.
+        let still = |(service, release): &(&String, &String)| {
+            let services = shared.balancer.services();
+            services.get(*service).is_some_and(|found| found.shares.contains_key(*release))
+        };
+        let services: Vec<String> = releases.iter().filter(still).map(|(service, _)| service.clone()).collect();
+        trial::back(&shared, &services);
+    }));
+    Reply::Done
+}
+
 async fn answer(shared: &Shared, journal: &Journal, ask: Ask) -> Reply {
     let done = match ask {
         Ask::Change { changes } => change(shared, journal, &changes),
         Ask::Ready { service, release, seconds } => ready(shared, &service, &release, seconds).await,
         Ask::Drained { service, name, seconds } => drained(shared, &service, &name, seconds).await,
+        Ask::Retire { service, keep, seconds } => retire(shared, journal, service, keep, seconds).await,
+        // Taken before, since it has to notice when who asked leaves.
+        Ask::Try { .. } => Err("a trial is asked for on a connection of its own".to_owned()),
         Ask::Targets => {
             let services = shared.balancer.services();
             return Reply::Targets { services: services.iter().map(|(name, s)| (name.clone(), shown(s))).collect() };
@@ -69,7 +98,7 @@ async fn answer(shared: &Shared, journal: &Journal, ask: Ask) -> Reply {
     done.map_or_else(|error| Reply::Refused { error }, |()| Reply::Done)
 }
 
-fn change(shared: &Shared, journal: &Journal, changes: &[crate::balance::Change]) -> Result<(), String> {
+fn change(shared: &Shared, journal: &Journal, changes: &[Change]) -> Result<(), String> {
     let services = shared.balancer.apply(changes).map_err(|refusal| refusal.to_string())?;
     journal.keep(&services).map_err(|error| {
         format!("the change holds, but the journal cannot be written: {error}\n\nhint: after a restart it is forgotten; see to the volume of the edge")
@@ -116,6 +145,30 @@ async fn drained(shared: &Shared, service: &str, name: &str, seconds: u64) -> Re
     waited.map_err(|_| format!("target `{name}` of service `{service}` still has {left} requests after {seconds} s"))
 }
 
+async fn retire(
+    shared: &Shared,
+    journal: &Journal,
+    service: String,
+    keep: Vec<String>,
+    seconds: u64,
+) -> Result<(), String> {
+    change(shared, journal, &[Change::Keep { service: service.clone(), names: keep }])?;
+    let services = shared.balancer.services();
+    let members = services.get(&service).map(|found| found.members.as_slice()).unwrap_or_default();
+    let leaving: Vec<_> = members.iter().filter(|member| member.health.phase() == Phase::Draining).collect();
+    let empty = async {
+        for member in &leaving {
+            member.target.empty().await;
+        }
+    };
+    let waited = timeout(Duration::from_secs(seconds), empty).await;
+    let left: usize = leaving.iter().map(|member| member.target.in_flight()).sum();
+    let names: BTreeSet<&str> = leaving.iter().map(|member| member.target.name.as_str()).collect();
+    let gone = names.into_iter().map(|name| Change::Remove { service: service.clone(), name: name.to_owned() });
+    change(shared, journal, &gone.collect::<Vec<_>>())?;
+    waited.map_err(|_| format!("{left} requests had not ended after {seconds} s; they go on until their target stops"))
+}
+
 fn shown(service: &Service) -> Shown {
     let target = |member: &crate::balance::Member| ShownTarget {
         name: member.target.name.clone(),
@@ -124,5 +177,10 @@ fn shown(service: &Service) -> Shown {
         phase: member.health.phase(),
         in_flight: member.target.in_flight(),
     };
-    Shown { shares: service.shares.clone(), held: service.held, targets: service.members.iter().map(target).collect() }
+    Shown {
+        shares: service.shares.clone(),
+        on_trial: service.before_trial.is_some(),
+        held: service.held,
+        targets: service.members.iter().map(target).collect(),
+    }
 }

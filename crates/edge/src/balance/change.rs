@@ -14,7 +14,7 @@ use super::service::{Member, Service};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Change {
-    /// A target more, probed from now on. It gets requests once its release does.
+    /// A target more, probed from now on. It gets requests once its release does. One that is there already stays.
     Add {
         /// The service; made where there is none of that name.
         service: String,
@@ -34,6 +34,26 @@ pub enum Change {
         /// Also to a release of which no target is ready.
         #[serde(default)]
         force: bool,
+    },
+    /// For a while these releases get the requests, in this proportion, and no others; until `Route` makes it so for
+    /// good, or `Back` makes it as it was before the trial. A restart of the edge ends a trial as `Back` does.
+    Try {
+        /// The service.
+        service: String,
+        /// The releases, and each one's share.
+        shares: BTreeMap<String, u32>,
+    },
+    /// Ends a trial: the releases from before it get the requests again. Nothing where there is no trial.
+    Back {
+        /// The service.
+        service: String,
+    },
+    /// No new requests for any target but these, for good.
+    Keep {
+        /// The service.
+        service: String,
+        /// The targets that stay.
+        names: Vec<String>,
     },
     /// No new requests for this target, for good.
     Drain {
@@ -75,8 +95,8 @@ pub enum Refusal {
         /// What was named.
         name: String,
     },
-    /// The name is taken by a target that does not drain.
-    #[error("service `{service}` has a target `{name}` already\n\nhint: drain it first")]
+    /// The name is taken by a target of another release that does not drain.
+    #[error("service `{service}` has another target `{name}` already\n\nhint: drain it first")]
     Taken {
         /// The service.
         service: String,
@@ -115,7 +135,29 @@ impl Change {
     pub(super) fn apply(&self, services: &mut Services) -> Result<(), Refusal> {
         match self {
             Self::Add { service, name, port, release } => add(services, service, Target::new(name, *port, release)),
-            Self::Route { service, shares, force } => route(services, service, shares, *force),
+            Self::Route { service, shares, force } => {
+                route(services, service, shares, *force)?;
+                find(services, service)?.before_trial = None;
+                Ok(())
+            }
+            Self::Try { service, shares } => {
+                let before = find(services, service)?.shares.clone();
+                route(services, service, shares, false)?;
+                let _ = find(services, service)?.before_trial.get_or_insert(before);
+                Ok(())
+            }
+            Self::Back { service } => {
+                let found = find(services, service)?;
+                if let Some(before) = found.before_trial.take() {
+                    found.shares = before;
+                }
+                Ok(())
+            }
+            Self::Keep { service, names } => {
+                let members = &mut find(services, service)?.members;
+                members.iter_mut().filter(|member| !names.contains(&member.target.name)).for_each(|m| m.health.drain());
+                Ok(())
+            }
             Self::Drain { service, name } => {
                 // The newest of the name: an older one drains already.
                 member(services, service, name)?.health.drain();
@@ -135,12 +177,13 @@ impl Change {
 }
 
 fn add(services: &mut Services, service: &str, target: std::sync::Arc<Target>) -> Result<(), Refusal> {
-    let taken = |member: &Member| member.target.name == target.name && member.health.phase() != Phase::Draining;
+    let named = |member: &&Member| member.target.name == target.name && member.health.phase() != Phase::Draining;
     let members = &mut services.entry(service.to_owned()).or_default().members;
-    if members.iter().any(taken) {
-        return Err(Refusal::Taken { service: service.to_owned(), name: target.name.clone() });
+    match members.iter().find(named) {
+        Some(there) if (there.target.port, &there.target.release) == (target.port, &target.release) => {}
+        Some(_) => return Err(Refusal::Taken { service: service.to_owned(), name: target.name.clone() }),
+        None => members.push(Member { target, health: Health::adding() }),
     }
-    members.push(Member { target, health: Health::adding() });
     Ok(())
 }
 

@@ -23,6 +23,8 @@ pub struct Service {
     /// Which releases get requests, and in which proportion. One that is not named here is probed and gets none, which
     /// is how a new release gets ready, and how an old one stays at hand.
     pub shares: BTreeMap<String, u32>,
+    /// The shares from before a trial, while one lasts.
+    pub before_trial: Option<BTreeMap<String, u32>>,
     /// Whether requests wait, whatever the targets could do.
     pub held: bool,
 }

@@ -120,7 +120,7 @@ fn what_cannot_be_changed_is_refused() {
     let balancer = healthy(&[("a", "1")]);
     let refused = |change: Change| balancer.apply(&[change]).expect_err("it is refused").to_string();
     assert_eq!(refused(drain("b")).lines().next(), Some("service `app` has no target `b`"));
-    assert_eq!(refused(add("a", "2")).lines().next(), Some("service `app` has a target `a` already"));
+    assert_eq!(refused(add("a", "2")).lines().next(), Some("service `app` has another target `a` already"));
     assert_eq!(refused(route(&[("1", 0)])).lines().next(), Some("no release of service `app` would get requests"));
     let remove = Change::Remove { service: "app".into(), name: "a".into() };
     assert_eq!(refused(remove).lines().next(), Some("target `a` of service `app` does not drain"));
@@ -215,4 +215,50 @@ proptest! {
         let got = f64::from(counts.get("2").copied().unwrap_or(0)) / 5_000.0;
         prop_assert!((got - f64::from(share) / 10.0).abs() < 0.04, "{got} of {share}/10");
     }
+}
+
+fn trial(shares: &[(&str, u32)]) -> Change {
+    let shares = shares.iter().map(|(release, share)| ((*release).to_owned(), *share)).collect();
+    Change::Try { service: "app".into(), shares }
+}
+
+fn shares(balancer: &Balancer) -> BTreeMap<String, u32> {
+    balancer.services()["app"].shares.clone()
+}
+
+fn map(shares: &[(&str, u32)]) -> BTreeMap<String, u32> {
+    shares.iter().map(|(release, share)| ((*release).to_owned(), *share)).collect()
+}
+
+#[test]
+fn a_trial_goes_back_to_what_was_before_its_first_stage() {
+    let balancer = healthy(&[("a", "1"), ("b", "2")]);
+    let back = Change::Back { service: "app".into() };
+    for stage in [trial(&[("1", 98), ("2", 2)]), trial(&[("2", 100)])] {
+        let _ = balancer.apply(&[stage]).expect("it is tried");
+    }
+    assert_eq!(shares(&balancer), map(&[("2", 100)]));
+    let _ = balancer.apply(std::slice::from_ref(&back)).expect("it goes back");
+    assert_eq!(shares(&balancer), map(&[("1", 1)]));
+    let _ =
+        balancer.apply(&[trial(&[("2", 1)]), route(&[("2", 1)]), back]).expect("it lasts, and nothing is to go back");
+    assert_eq!(shares(&balancer), map(&[("2", 1)]));
+}
+
+#[test]
+fn to_keep_some_drains_the_others() {
+    let balancer = healthy(&[("a", "1"), ("b", "2"), ("c", "2")]);
+    let keep = Change::Keep { service: "app".into(), names: vec!["b".into(), "c".into()] };
+    let _ = balancer.apply(&[route(&[("2", 1)]), keep]).expect("a drains");
+    let phases = balancer.services()["app"].members.iter().map(|member| member.health.phase()).collect::<Vec<_>>();
+    assert_eq!(phases, [Phase::Draining, Phase::Healthy, Phase::Healthy]);
+}
+
+#[test]
+fn what_is_there_already_may_be_added_again_and_another_of_its_name_may_not() {
+    let balancer = healthy(&[("a", "1")]);
+    let _ = balancer.apply(&[add("a", "1")]).expect("it is there");
+    assert_eq!(balancer.services()["app"].members.len(), 1);
+    let refused = balancer.apply(&[add("a", "2")]).expect_err("another release");
+    assert_eq!(refused, Refusal::Taken { service: "app".into(), name: "a".into() });
 }

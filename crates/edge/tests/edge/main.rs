@@ -5,4 +5,5 @@ mod program;
 mod requests;
 mod support;
 mod swaps;
+mod trials;
 mod waiting;

@@ -162,6 +162,8 @@ pub(crate) enum Does {
     Answer(u64),
     /// Answers once for each connection, and closes it without a word as soon as another request comes.
     CloseOnSecond,
+    /// Answers every third request with status 500.
+    FailEveryThird,
     /// Takes the request, and closes the connection without an answer.
     Close,
     /// Answers with a stream of pieces, one each 50 ms.
@@ -228,12 +230,20 @@ async fn one(stream: TcpStream, does: Does, seen: Arc<Mutex<Vec<Request<()>>>>) 
             let upgrade = hyper::upgrade::on(&mut request);
             let (parts, body) = request.into_parts();
             let body = body.collect().await.map_err(|_| "the body broke off")?;
-            seen.lock().expect("what was seen").push(Request::from_parts(parts, ()));
+            let number = {
+                let mut seen = seen.lock().expect("what was seen");
+                seen.push(Request::from_parts(parts, ()));
+                seen.len()
+            };
             match does {
                 Does::Answer(ms) => {
                     tokio::time::sleep(Duration::from_millis(ms)).await;
                     Ok(Response::new(text(&format!("{name} {}", body.to_bytes().len()))))
                 }
+                Does::FailEveryThird if number % 3 == 0 => {
+                    Ok(Response::builder().status(500).body(text("no")).expect("a response"))
+                }
+                Does::FailEveryThird => Ok(Response::new(text(&name))),
                 Does::CloseOnSecond if turn == 0 => Ok(Response::new(text(&name))),
                 Does::CloseOnSecond | Does::Close => Err("closed as told"),
                 Does::Stream(pieces) => Ok(Response::new(stream_of((0..pieces).map(|piece| format!("{piece}\n"))))),

@@ -9,6 +9,7 @@ use mainstay_edge::admin::client;
 use mainstay_edge::admin::{Ask, Reply, Shown};
 use mainstay_edge::balance::Change;
 use mainstay_edge::ledger::Snapshot;
+use mainstay_edge::trial::Conduct;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -18,12 +19,12 @@ pub(crate) enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Add a target. It gets requests once its release does.
+    /// Add targets. They get requests once their release does.
     Add {
         service: String,
-        /// Where it listens, as NAME:PORT.
-        #[arg(value_parser = place)]
-        target: (String, u16),
+        /// Where they listen, as NAME:PORT.
+        #[arg(required = true, value_parser = place)]
+        targets: Vec<(String, u16)>,
         /// The release that it is of.
         #[arg(long)]
         release: String,
@@ -37,6 +38,27 @@ pub(crate) enum Verb {
         /// Also to a release of which no target is ready.
         #[arg(long)]
         force: bool,
+    },
+    /// Give a new release a growing part of the requests, and take it back where it does worse. `edge route` makes it
+    /// last; otherwise all is as before after a while.
+    Try {
+        /// SERVICE=RELEASE.
+        #[arg(required = true, value_parser = of_service)]
+        releases: Vec<(String, String)>,
+        #[command(flatten)]
+        conduct: Conduct,
+    },
+    /// End a trial: what was before gets the requests again.
+    Back { service: String },
+    /// Let all targets of a service but these end their requests, and forget them.
+    Retire {
+        service: String,
+        /// The targets that stay.
+        #[arg(long, value_delimiter = ',', required = true)]
+        keep: Vec<String>,
+        /// At most so many seconds.
+        #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+        wait: u64,
     },
     /// Give a target no new requests, for good.
     Drain {
@@ -66,8 +88,11 @@ pub(crate) enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Make the changes that stand on standard input as JSON, all in one moment or none.
-    Apply,
+    /// Make the changes of a JSON list, all in one moment or none.
+    Apply {
+        /// The list; standard input where it is not given.
+        changes: Option<String>,
+    },
 }
 
 /// Standard input is an operator's, and still has an end.
@@ -93,7 +118,15 @@ fn asks(verb: Verb) -> Result<(Vec<Ask>, bool), String> {
     Ok(match verb {
         Verb::Targets { json } => (vec![Ask::Targets], json),
         Verb::Ledger { json } => (vec![Ask::Ledger], json),
-        Verb::Add { service, target: (name, port), release } => change(Change::Add { service, name, port, release }),
+        Verb::Add { service, targets, release } => {
+            let add = |(name, port)| Change::Add { service: service.clone(), name, port, release: release.clone() };
+            (vec![Ask::Change { changes: targets.into_iter().map(add).collect() }], false)
+        }
+        Verb::Try { releases, conduct } => {
+            (vec![Ask::Try { releases: releases.into_iter().collect(), conduct }], false)
+        }
+        Verb::Back { service } => change(Change::Back { service }),
+        Verb::Retire { service, keep, wait } => (vec![Ask::Retire { service, keep, seconds: wait }], false),
         Verb::Route { service, releases, force } => {
             let shares: BTreeMap<String, u32> = releases.into_iter().collect();
             change(Change::Route { service, shares, force })
@@ -107,10 +140,8 @@ fn asks(verb: Verb) -> Result<(Vec<Ask>, bool), String> {
         Verb::Ready { service, release, wait } => (vec![Ask::Ready { service, release, seconds: wait }], false),
         Verb::Hold { service } => change(Change::Hold { service }),
         Verb::Release { service } => change(Change::Release { service }),
-        Verb::Apply => {
-            let mut text = String::new();
-            let read = std::io::stdin().lock().take(LONGEST_INPUT).read_to_string(&mut text);
-            read.map_err(|error| format!("read the changes: {error}"))?;
+        Verb::Apply { changes } => {
+            let text = changes.map_or_else(standard_input, Ok)?;
             let changes = serde_json::from_str(&text).map_err(|error| {
                 format!(
                     "read the changes: {error}\n\nhint: a list such as [{{\"do\": \"hold\", \"service\": \"app\"}}]"
@@ -119,6 +150,12 @@ fn asks(verb: Verb) -> Result<(Vec<Ask>, bool), String> {
             (vec![Ask::Change { changes }], false)
         }
     })
+}
+
+fn standard_input() -> Result<String, String> {
+    let mut text = String::new();
+    let read = std::io::stdin().lock().take(LONGEST_INPUT).read_to_string(&mut text);
+    read.map(|_| text).map_err(|error| format!("read the changes: {error}"))
 }
 
 fn show(reply: Reply, json: bool) -> Result<(), String> {
@@ -152,6 +189,10 @@ fn targets(services: &BTreeMap<String, Shown>) -> String {
                 target.release, target.in_flight
             );
         }
+        if service.on_trial {
+            text +=
+                &format!("{name:<12} on trial: back to what was before, unless `edge route {name}` makes it last\n");
+        }
         if service.held {
             text += &format!("{name:<12} held: requests wait until `edge release {name}`\n");
         }
@@ -178,6 +219,11 @@ fn ledger(services: &BTreeMap<String, BTreeMap<String, Snapshot>>) -> String {
 fn place(text: &str) -> Result<(String, u16), String> {
     let parsed = text.rsplit_once(':').and_then(|(name, port)| Some((name.to_owned(), port.parse().ok()?)));
     parsed.filter(|(name, _)| !name.is_empty()).ok_or_else(|| "a target is named NAME:PORT".to_owned())
+}
+
+fn of_service(text: &str) -> Result<(String, String), String> {
+    let parsed = text.split_once('=').map(|(service, release)| (service.to_owned(), release.to_owned()));
+    parsed.filter(|(s, r)| !s.is_empty() && !r.is_empty()).ok_or_else(|| "it is written SERVICE=RELEASE".to_owned())
 }
 
 fn share(text: &str) -> Result<(String, u32), String> {
