@@ -12,6 +12,7 @@ const EXAMPLES: &str = "\
 Getting started:
   mainstay up            bring everything up, and say what runs where
   mainstay status        what runs now
+  mainstay deploy        ship what changed; `mainstay rollback` takes it back
   mainstay logs -f app   follow what a service writes
   mainstay down          take it away, and keep the data
 
@@ -79,7 +80,22 @@ pub(crate) enum Verb {
     /// Pull and build the images, and touch nothing else
     Build(BuildArgs),
     /// Show what `up` would do, and why [exit code: 0 nothing, 2 changes, 1 error]
-    Plan(PlanArgs),
+    Plan(PreviewArgs),
+    /// Ship what changed: start it beside what runs, watch it, and go back where it does worse
+    Deploy(DeployArgs),
+    /// Go back to an earlier release
+    Rollback(RollbackArgs),
+    /// Show what was changed, when, by whom, and how it went
+    Releases(ReleasesArgs),
+    /// Run more or fewer replicas: `scale app=4`
+    Scale(ScaleArgs),
+    /// Remove images that no release needs any more; never a volume
+    Prune(PruneArgs),
+    /// Deploy on a push to a Git repository of this machine
+    Hook {
+        #[command(subcommand)]
+        action: HookAction,
+    },
     /// Show what runs
     Status,
     /// Show what services write
@@ -112,6 +128,101 @@ pub(crate) struct PlanArgs {
     /// Remove containers of services that the file no longer has
     #[arg(long)]
     pub(crate) remove_orphans: bool,
+}
+
+/// What `plan` shows.
+#[derive(Debug, Args)]
+pub(crate) struct PreviewArgs {
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
+    /// What `deploy` would do with these services only
+    pub(crate) services: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeployArgs {
+    /// These services only, and the migrations that run before them [default: all]
+    pub(crate) services: Vec<String>,
+    /// How long new releases are watched [default: the file's `monitor`, else 10s]
+    #[arg(long, value_name = "TIME", value_parser = parse_window)]
+    pub(crate) watch: Option<u64>,
+    /// Build images anew although nothing in them changed (for security updates)
+    #[arg(long)]
+    pub(crate) rebuild: bool,
+    /// Pull images anew
+    #[arg(long)]
+    pub(crate) pull: bool,
+    /// Replace containers although nothing differs
+    #[arg(long)]
+    pub(crate) force_recreate: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    /// The release to go back to [default: the previous good one]
+    pub(crate) release: Option<u32>,
+    /// These services only [default: all that hold no state]
+    #[arg(long = "service", value_name = "SERVICE")]
+    pub(crate) services: Vec<String>,
+    /// How long what is gone back to is watched [default: not at all]
+    #[arg(long, value_name = "TIME", value_parser = parse_window)]
+    pub(crate) watch: Option<u64>,
+    /// Also where the database's schema has moved past what that release can read
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReleasesArgs {
+    /// One release, with its receipt
+    pub(crate) release: Option<u32>,
+    /// So many of the newest
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) last: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScaleArgs {
+    /// SERVICE=REPLICAS
+    #[arg(required = true, value_parser = parse_scale)]
+    pub(crate) services: Vec<(String, u32)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PruneArgs {
+    /// The images of so many of the newest good releases are kept
+    #[arg(long, value_name = "RELEASES", default_value_t = 5)]
+    pub(crate) keep: usize,
+    /// Only images older than this, such as `30d`
+    #[arg(long, value_name = "AGE", value_parser = parse_age)]
+    pub(crate) older_than: Option<u64>,
+    /// Only until what is left takes no more than this, such as `5g`
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) budget: Option<u64>,
+    /// Only show what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HookAction {
+    /// Put a post-receive hook into a bare repository
+    Install {
+        /// The bare repository
+        repository: PathBuf,
+        /// The branch that is deployed
+        #[arg(long, default_value = "main")]
+        branch: String,
+        /// Where it is checked out to [default: the repository's name without `.git`, beside it]
+        #[arg(long, value_name = "DIR")]
+        folder: Option<PathBuf>,
+        /// Over a hook that is there already
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -200,6 +311,35 @@ fn parse_age(text: &str) -> Result<u64, String> {
     number.checked_mul(seconds).ok_or_else(|| format!("`{text}` is too long ago"))
 }
 
+/// A window such as `10s`, `500ms` or `0`, in milliseconds.
+fn parse_window(text: &str) -> Result<u64, String> {
+    if text == "0" {
+        return Ok(0);
+    }
+    let window = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    u64::try_from(window.as_millis()).map_err(|_| format!("`{text}` is too long"))
+}
+
+fn parse_scale(text: &str) -> Result<(String, u32), String> {
+    let parsed = text.split_once('=').and_then(|(service, number)| Some((service.to_owned(), number.parse().ok()?)));
+    parsed.ok_or_else(|| format!("`{text}` is not SERVICE=REPLICAS, such as `app=4`"))
+}
+
+/// A size such as `500m` or `5g`, in bytes.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text[number.len()..].to_ascii_lowercase().trim_end_matches(['i', 'b']) {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        other => return Err(format!("`{other}` is no unit of size; use k, m, g or t")),
+    };
+    let number: u64 = number.parse().map_err(|_| format!("`{text}` is no size such as `5g`"))?;
+    number.checked_mul(1 << shift).ok_or_else(|| format!("`{text}` is too large"))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -216,5 +356,14 @@ mod tests {
         assert_eq!(parse_age("90"), Ok(90));
         assert_eq!(parse_age("2h"), Ok(7200));
         assert!(parse_age("2w").is_err() && parse_age("h").is_err() && parse_age("99999999999999999d").is_err());
+    }
+    #[test]
+    fn windows_sizes_and_scales_are_read() {
+        assert_eq!((parse_window("0"), parse_window("1500ms")), (Ok(0), Ok(1500)));
+        assert!(parse_window("5").is_err(), "a time has a unit");
+        assert_eq!((parse_size("5g"), parse_size("10MiB"), parse_size("7")), (Ok(5 << 30), Ok(10 << 20), Ok(7)));
+        assert!(parse_size("5x").is_err() && parse_size("99999999t").is_err());
+        assert_eq!(parse_scale("app=4"), Ok(("app".to_owned(), 4)));
+        assert!(parse_scale("app").is_err() && parse_scale("app=-1").is_err());
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct Loaded {
     pub(crate) stack: Stack,
     /// The person's environment over `.env`.
     pub(crate) environment: Environment,
+    /// The folder that the file's paths start from.
+    pub(crate) folder: PathBuf,
     pub(crate) warnings: Vec<Diagnostic>,
 }
 
@@ -103,7 +105,7 @@ pub(crate) fn model(sources: &Sources) -> Result<Loaded> {
         },
     };
     match compose::load(&input) {
-        Ok(loaded) => Ok(Loaded { stack: loaded.stack, environment, warnings: loaded.warnings }),
+        Ok(loaded) => Ok(Loaded { stack: loaded.stack, environment, folder: dir, warnings: loaded.warnings }),
         Err(diagnostics) => Err(Error::new(diagnostics.to_string().trim_end().to_owned())),
     }
 }

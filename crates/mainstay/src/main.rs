@@ -12,6 +12,7 @@ mod execute;
 mod exit;
 mod load;
 mod observe;
+mod releases;
 mod report;
 mod workshop;
 

@@ -14,16 +14,21 @@ pub const PROJECT: &str = "mainstay.project";
 pub const SERVICE: &str = "mainstay.service";
 /// The replica's number, from 1.
 pub const REPLICA: &str = "mainstay.replica";
+/// The number of the release that a container was made in.
+pub const RELEASE: &str = "mainstay.release";
 /// The version and hash of the configuration that a container was made from.
 pub const CONFIG: &str = "mainstay.config";
 /// That configuration itself, as JSON, so that a later plan can name the fields that differ.
 pub const SPEC: &str = "mainstay.spec";
 /// The hash of a network's or volume's definition.
 pub const DEFINITION: &str = "mainstay.definition";
-/// What a thing is for, where it is not a service's: `store`.
+/// What a thing is for, where it is not a service's: `store` or `lock`.
 pub const ROLE: &str = "mainstay.role";
 /// The role of the volume and the container that keep secrets and configs.
 pub const ROLE_STORE: &str = "store";
+
+/// The role of the container whose name is the lock.
+pub const ROLE_LOCK: &str = "lock";
 
 /// Docker Compose's label for the project.
 pub const COMPOSE_PROJECT: &str = "com.docker.compose.project";
@@ -34,9 +39,10 @@ pub const COMPOSE_NUMBER: &str = "com.docker.compose.container-number";
 
 /// The labels of a container: the user's own, ours, and Docker Compose's.
 #[must_use]
-pub fn of_container(project: &str, spec: &ContainerSpec) -> BTreeMap<String, String> {
+pub fn of_container(project: &str, spec: &ContainerSpec, release: u32) -> BTreeMap<String, String> {
     let hash = spec.config_hash();
     let number = spec.number.to_string();
+    let release = release.to_string();
     let json = serde_json::to_string(&spec.without_hidden_values()).unwrap_or_default();
     let mut labels: BTreeMap<String, String> =
         spec.run.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
@@ -44,6 +50,7 @@ pub fn of_container(project: &str, spec: &ContainerSpec) -> BTreeMap<String, Str
         (PROJECT, project),
         (SERVICE, &spec.service),
         (REPLICA, &number),
+        (RELEASE, &release),
         (CONFIG, &hash),
         (SPEC, &json),
         (COMPOSE_PROJECT, project),

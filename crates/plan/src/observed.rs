@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::spec::ContainerSpec;
 
@@ -21,6 +21,35 @@ pub struct Observed {
     pub foreign_names: Vec<String>,
     /// Whether the project's store has its container.
     pub store_ready: bool,
+    /// What each edge that answers says, by its service.
+    pub edges: BTreeMap<String, BTreeMap<String, Routed>>,
+    /// The number of the release that a change would make.
+    pub next_release: u32,
+}
+
+/// A service as its edge sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routed {
+    /// Which releases get requests, and in which proportion.
+    pub shares: BTreeMap<String, u32>,
+    /// Whether that is a trial, which somebody began and did not end.
+    #[serde(default)]
+    pub on_trial: bool,
+    /// Its targets that stay.
+    pub targets: Vec<RoutedTarget>,
+}
+
+/// A target as its edge sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoutedTarget {
+    /// Its name on the network.
+    pub name: String,
+    /// Where it listens.
+    pub port: u16,
+    /// The release that it is of.
+    pub release: String,
+    /// `adding`, `healthy`, `unhealthy` or `draining`.
+    pub phase: String,
 }
 
 /// An image.
@@ -32,6 +61,8 @@ pub struct ObservedImage {
     pub architecture: String,
     /// Whether it brings a health check; `None` where nobody looked.
     pub has_healthcheck: Option<bool>,
+    /// Its labels; empty where nobody looked.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A network.
@@ -61,6 +92,8 @@ pub struct ObservedContainer {
     pub service: String,
     /// Its number among the replicas.
     pub number: u32,
+    /// The release that it was made in; absent on containers that are not ours.
+    pub release: Option<u32>,
     /// The hash that it was made with; absent on containers that are not ours (Docker Compose's).
     pub config_hash: Option<String>,
     /// What it was made from, where the label can be read.

@@ -121,6 +121,8 @@ pub enum Step {
         name: String,
         /// What it is made from.
         spec: Box<ContainerSpec>,
+        /// The number of the release that it is of.
+        release: u32,
         /// Anonymous volumes of the container that it replaces, by path.
         carry: BTreeMap<String, String>,
     },
@@ -165,6 +167,65 @@ pub enum Step {
         /// Its name.
         name: String,
         /// The bound.
+        timeout_ms: u64,
+    },
+    /// Tells an edge of targets, which it probes from now on.
+    AddTargets {
+        /// The edge's container.
+        edge: String,
+        /// Their service.
+        service: String,
+        /// Their release.
+        release: String,
+        /// The targets, by name.
+        targets: Vec<String>,
+        /// Where they listen.
+        port: u16,
+    },
+    /// Waits until an edge has found targets of a release ready.
+    WaitTargets {
+        /// The edge's container.
+        edge: String,
+        /// The service.
+        service: String,
+        /// The release.
+        release: String,
+        /// The targets.
+        targets: Vec<String>,
+        /// The containers that the targets are in: one that ends is not waited for.
+        containers: Vec<String>,
+        /// The bound.
+        timeout_ms: u64,
+    },
+    /// Gives new releases a growing part of the requests, and fails where one does worse than what ran before.
+    TryReleases {
+        /// The edge's container.
+        edge: String,
+        /// The release, by service.
+        releases: BTreeMap<String, String>,
+        /// How long it is watched.
+        window_ms: u64,
+        /// Failures that are accepted beyond those of the old release, in one of a thousand.
+        tolerated_permille: u64,
+    },
+    /// Gives the requests of services to these releases and no others, all in one moment.
+    RouteRequests {
+        /// The edge's container.
+        edge: String,
+        /// Each release's share, by service.
+        routes: BTreeMap<String, BTreeMap<String, u32>>,
+        /// Also to a release of which no target is ready.
+        force: bool,
+    },
+    /// Lets every other target of a service end its requests, and forgets it.
+    RetireTargets {
+        /// The edge's container.
+        edge: String,
+        /// The service.
+        service: String,
+        /// The targets that stay.
+        keep: Vec<String>,
+        /// How long requests may take to end.
         timeout_ms: u64,
     },
 }
@@ -245,7 +306,14 @@ impl Step {
     /// Whether it only looks and waits.
     #[must_use]
     pub fn is_wait(&self) -> bool {
-        matches!(self, Self::WaitReady { .. } | Self::WaitCompleted { .. })
+        matches!(
+            self,
+            Self::WaitReady { .. }
+                | Self::WaitCompleted { .. }
+                | Self::WaitTargets { .. }
+                | Self::TryReleases { .. }
+                | Self::RetireTargets { .. }
+        )
     }
 
     /// What it does, as a verb and an object: `create network shop_data`.
@@ -274,7 +342,11 @@ impl Step {
             Self::StopContainer { .. } => "stop container",
             Self::RemoveContainer { .. } => "remove container",
             Self::RenameContainer { .. } => "rename container",
-            Self::WaitReady { .. } | Self::WaitCompleted { .. } => "wait for",
+            Self::WaitReady { .. } | Self::WaitCompleted { .. } | Self::WaitTargets { .. } => "wait for",
+            Self::AddTargets { .. } => "add targets",
+            Self::TryReleases { .. } => "try",
+            Self::RouteRequests { .. } => "route",
+            Self::RetireTargets { .. } => "retire targets",
         }
     }
 
@@ -296,6 +368,38 @@ impl Step {
             Self::RenameContainer { from, to } => format!("{from} to {to}"),
             Self::WaitReady { name, timeout_ms } => format!("{name} to be ready, {} s at most", timeout_ms / 1000),
             Self::WaitCompleted { name, timeout_ms } => format!("{name} to complete, {} s at most", timeout_ms / 1000),
+            Self::AddTargets { edge, targets, .. } => format!("{} to {edge}", targets.join(", ")),
+            Self::WaitTargets { service, release, timeout_ms, .. } => {
+                format!("release {release} of {service} to be ready, {} s at most", timeout_ms / 1000)
+            }
+            Self::TryReleases { releases, window_ms, .. } => {
+                let each = releases.iter().map(|(service, release)| format!("release {release} of {service}"));
+                format!("{} for {} s", each.collect::<Vec<_>>().join(" and "), Seconds(*window_ms))
+            }
+            Self::RouteRequests { routes, .. } => routes.iter().map(route).collect::<Vec<_>>().join(" and "),
+            Self::RetireTargets { service, keep, .. } if keep.is_empty() => format!("all of {service}"),
+            Self::RetireTargets { service, keep, .. } => format!("of {service} other than {}", keep.join(", ")),
+        }
+    }
+}
+
+/// `app to release 12`, or to several with their shares.
+fn route((service, shares): (&String, &BTreeMap<String, u32>)) -> String {
+    let one = |(release, share): (&String, &u32)| match shares.len() {
+        1 => release.clone(),
+        _ => format!("{release} ({share})"),
+    };
+    format!("requests of {service} to release {}", shares.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+/// Milliseconds as seconds, with a fraction only where there is one.
+struct Seconds(u64);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 % 1000 {
+            0 => write!(f, "{}", self.0 / 1000),
+            _ => write!(f, "{}.{}", self.0 / 1000, self.0 % 1000 / 100),
         }
     }
 }

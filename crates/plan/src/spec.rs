@@ -108,6 +108,13 @@ impl ContainerSpec {
         shown
     }
 
+    /// Its name as a target, by which its edge finds it on their network: no two containers that run side by side
+    /// share it.
+    #[must_use]
+    pub fn target_name(&self, release: u32) -> String {
+        target_name(&self.service, self.number, release)
+    }
+
     /// The version and SHA-256 of what makes two containers differ; not the
     /// number, so that replicas of one service share it.
     #[must_use]
@@ -119,6 +126,12 @@ impl ContainerSpec {
         let json = serde_json::to_value(&same).unwrap_or_default().to_string();
         format!("v{HASH_VERSION}:{}", hex(&Sha256::digest(json)))
     }
+}
+
+/// The name of a replica as a target; see [`ContainerSpec::target_name`].
+#[must_use]
+pub fn target_name(service: &str, number: u32, release: u32) -> String {
+    format!("{service}-{number}-r{release}")
 }
 
 fn engine_name(known: Option<&String>, key: String) -> String {

@@ -50,6 +50,9 @@ pub struct Service {
     pub depends_on: IndexMap<String, Dependency>,
     /// How a running replica is replaced.
     pub update: UpdatePolicy,
+    /// The edge that its requests come through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edge: Option<BehindEdge>,
     /// What every replica of it is given.
     #[serde(flatten)]
     pub run: RunConfig,
@@ -146,6 +149,15 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+/// `x-mainstay: {edge: SERVICE, port: PORT}`: its requests come through an edge, which swaps its releases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BehindEdge {
+    /// The service that is the edge.
+    pub service: String,
+    /// Where its replicas listen.
+    pub port: u16,
+}
+
 /// How an image is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Build {
@@ -185,6 +197,14 @@ pub enum PullPolicy {
     Build,
 }
 
+impl Stack {
+    /// Whether some service is behind this one.
+    #[must_use]
+    pub fn is_edge(&self, name: &str) -> bool {
+        self.services.values().any(|service| service.edge.as_ref().is_some_and(|edge| edge.service == name))
+    }
+}
+
 /// What a dependent waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Dependency {
@@ -215,11 +235,17 @@ pub struct UpdatePolicy {
     pub order: Option<UpdateOrder>,
     /// How many at a time; 0 is all.
     pub parallelism: u32,
+    /// How long a new release is watched by its edge while its part of the requests grows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monitor_ms: Option<u64>,
+    /// Failed requests that are accepted of a new release beyond those of the old, in one of a thousand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tolerated_permille: Option<u64>,
 }
 
 impl Default for UpdatePolicy {
     fn default() -> Self {
-        Self { order: None, parallelism: 1 }
+        Self { order: None, parallelism: 1, monitor_ms: None, tolerated_permille: None }
     }
 }
 

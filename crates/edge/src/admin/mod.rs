@@ -26,12 +26,15 @@ pub enum Ask {
         /// The changes.
         changes: Vec<Change>,
     },
-    /// Answer when every target of the release is ready.
+    /// Answer when these targets are ready, or where none is named every target of the release.
     Ready {
         /// The service.
         service: String,
         /// The release.
         release: String,
+        /// The targets.
+        #[serde(default)]
+        targets: Vec<String>,
         /// After so long, answer that it is not.
         seconds: u64,
     },
@@ -50,7 +53,7 @@ pub enum Ask {
         service: String,
         /// The targets that stay.
         keep: Vec<String>,
-        /// After so long, answer that some still have requests.
+        /// For so long at most.
         seconds: u64,
     },
     /// Give new releases a growing part of the requests, and judge each against what ran before: answered when they
@@ -75,6 +78,11 @@ pub enum Ask {
 pub enum Reply {
     /// It is done, or it is so.
     Done,
+    /// The targets are forgotten.
+    Retired {
+        /// Requests that had not ended in time. They go on.
+        left: usize,
+    },
     /// It is not.
     Refused {
         /// Why, and what to do.

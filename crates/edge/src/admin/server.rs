@@ -84,9 +84,14 @@ async fn on_trial(shared: &Arc<Shared>, releases: BTreeMap<String, String>, cond
 async fn answer(shared: &Shared, journal: &Journal, ask: Ask) -> Reply {
     let done = match ask {
         Ask::Change { changes } => change(shared, journal, &changes),
-        Ask::Ready { service, release, seconds } => ready(shared, &service, &release, seconds).await,
+        Ask::Ready { service, release, targets, seconds } => ready(shared, &service, &release, &targets, seconds).await,
         Ask::Drained { service, name, seconds } => drained(shared, &service, &name, seconds).await,
-        Ask::Retire { service, keep, seconds } => retire(shared, journal, service, keep, seconds).await,
+        Ask::Retire { service, keep, seconds } => {
+            return match retire(shared, journal, service, keep, seconds).await {
+                Ok(left) => Reply::Retired { left },
+                Err(error) => Reply::Refused { error },
+            };
+        }
         // Taken before, since it has to notice when who asked leaves.
         Ask::Try { .. } => Err("a trial is asked for on a connection of its own".to_owned()),
         Ask::Targets => {
@@ -105,10 +110,10 @@ fn change(shared: &Shared, journal: &Journal, changes: &[Change]) -> Result<(), 
     })
 }
 
-async fn ready(shared: &Shared, service: &str, release: &str, seconds: u64) -> Result<(), String> {
+async fn ready(shared: &Shared, service: &str, release: &str, targets: &[String], seconds: u64) -> Result<(), String> {
     let mut changes = shared.balancer.changes();
     let all_ready = async {
-        while !is_all_ready(shared, service, release) {
+        while !is_all_ready(shared, service, release, targets) {
             // The balancer is ours, so the sender is there.
             let _ = changes.changed().await;
         }
@@ -117,13 +122,20 @@ async fn ready(shared: &Shared, service: &str, release: &str, seconds: u64) -> R
     waited.map_err(|_| format!("release `{release}` of service `{service}` is not ready after {seconds} s\n\nhint: `edge targets` says how each target stands"))
 }
 
-/// Whether there is a target of the release that stays, and each such one is ready.
-fn is_all_ready(shared: &Shared, service: &str, release: &str) -> bool {
+/// Whether each target that was named is ready; where none was, whether there are some that stay, and each of them is.
+fn is_all_ready(shared: &Shared, service: &str, release: &str, targets: &[String]) -> bool {
     let services = shared.balancer.services();
     let Some(found) = services.get(service) else { return false };
     let of_it = found.members.iter().filter(|member| member.target.release == release);
-    let mut phases = of_it.map(|member| member.health.phase()).filter(|phase| *phase != Phase::Draining).peekable();
-    phases.peek().is_some() && phases.all(|phase| phase == Phase::Healthy)
+    let mut stay = of_it.filter(|member| member.health.phase() != Phase::Draining).peekable();
+    if targets.is_empty() {
+        return stay.peek().is_some() && stay.all(|member| member.health.phase() == Phase::Healthy);
+    }
+    let ready: Vec<&str> = stay
+        .filter(|member| member.health.phase() == Phase::Healthy)
+        .map(|member| member.target.name.as_str())
+        .collect();
+    targets.iter().all(|name| ready.contains(&name.as_str()))
 }
 
 async fn drained(shared: &Shared, service: &str, name: &str, seconds: u64) -> Result<(), String> {
@@ -151,7 +163,7 @@ async fn retire(
     service: String,
     keep: Vec<String>,
     seconds: u64,
-) -> Result<(), String> {
+) -> Result<usize, String> {
     change(shared, journal, &[Change::Keep { service: service.clone(), names: keep }])?;
     let services = shared.balancer.services();
     let members = services.get(&service).map(|found| found.members.as_slice()).unwrap_or_default();
@@ -161,12 +173,11 @@ async fn retire(
             member.target.empty().await;
         }
     };
-    let waited = timeout(Duration::from_secs(seconds), empty).await;
-    let left: usize = leaving.iter().map(|member| member.target.in_flight()).sum();
+    let _ = timeout(Duration::from_secs(seconds), empty).await;
+    let left = leaving.iter().map(|member| member.target.in_flight()).sum();
     let names: BTreeSet<&str> = leaving.iter().map(|member| member.target.name.as_str()).collect();
     let gone = names.into_iter().map(|name| Change::Remove { service: service.clone(), name: name.to_owned() });
-    change(shared, journal, &gone.collect::<Vec<_>>())?;
-    waited.map_err(|_| format!("{left} requests had not ended after {seconds} s; they go on until their target stops"))
+    change(shared, journal, &gone.collect::<Vec<_>>()).map(|()| left)
 }
 
 fn shown(service: &Service) -> Shown {

@@ -160,7 +160,7 @@ async fn what_retires_is_forgotten_once_it_is_empty() {
     let keep: Vec<String> = vec![stage.upstreams[1].address.ip().to_string()];
     stage.edge.apply(&[Change::Route { service: "app".into(), shares: [("2".to_owned(), 1)].into(), force: false }]);
     let reply = stage.ask(Ask::Retire { service: "app".into(), keep, seconds: 5 }).await;
-    assert_eq!(reply, Reply::Done);
+    assert_eq!(reply, Reply::Retired { left: 0 });
     assert_eq!(stage.edge.targets().len(), 1);
     assert_eq!(stage.edge.get("/").await.status, 200);
 }

@@ -2,19 +2,27 @@
 
 mod ask;
 mod build;
+mod change;
 mod completions;
 mod config;
+mod deploy;
 mod doctor;
 mod down;
 mod exec;
+mod hook;
 mod logs;
 mod plan;
+mod prune;
+mod releases;
+mod rollback;
+mod scale;
 mod signals;
 mod status;
 mod turn;
 mod up;
 
 use mainstay_plan::plan::Plan;
+use tokio::sync::watch;
 
 use crate::cli::{Cli, Globals, Verb};
 use crate::engine::docker::{DockerEngine, Surroundings};
@@ -33,6 +41,12 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitStatus> {
         Verb::Build(args) => build::run(globals, &args).await,
         Verb::Down(args) => down::run(globals, &args).await,
         Verb::Plan(args) => plan::run(globals, &args).await,
+        Verb::Deploy(args) => deploy::run(globals, &args).await,
+        Verb::Rollback(args) => rollback::run(globals, &args).await,
+        Verb::Releases(args) => releases::run(globals, &args).await,
+        Verb::Scale(args) => scale::run(globals, &args).await,
+        Verb::Prune(args) => prune::run(globals, &args).await,
+        Verb::Hook { action } => hook::run(&action),
         Verb::Status => status::run(globals).await,
         Verb::Logs(args) => logs::run(globals, &args).await,
         Verb::Exec(args) => exec::run(globals, &args).await,
@@ -61,13 +75,17 @@ fn load_model(globals: &Globals) -> Result<Loaded> {
 /// Carries a plan out, and is stopped by Ctrl-C or SIGTERM.
 async fn carry_out(engine: &DockerEngine, loaded: &Loaded, plan: &Plan, format: Format) -> Outcome {
     let sink = Sink::new(plan, format);
-    let execution = Execution {
-        engine,
-        stack: &loaded.stack,
-        environment: &loaded.environment,
-        sink: &sink,
-        stop: signals::stop(),
-    };
+    carry_out_to(engine, loaded, plan, &sink, signals::stop()).await
+}
+
+async fn carry_out_to(
+    engine: &DockerEngine,
+    loaded: &Loaded,
+    plan: &Plan,
+    sink: &Sink,
+    stop: watch::Receiver<bool>,
+) -> Outcome {
+    let execution = Execution { engine, stack: &loaded.stack, environment: &loaded.environment, sink, stop };
     let outcome = execution.run(plan).await;
     sink.end();
     outcome

@@ -1,21 +1,21 @@
 //! `plan`: what `up` would do, and why.
 
-use mainstay_plan::plan::Plan;
 use mainstay_plan::planner::{UpOptions, plan_up};
-use mainstay_plan::stack::Stack;
 
-use super::{connect, load_stack};
-use crate::cli::{Globals, PlanArgs};
-use crate::engine::Engine;
+use super::{connect, deploy, load_stack, scale};
+use crate::cli::{Globals, PlanArgs, PreviewArgs};
 use crate::error::Result;
 use crate::exit::ExitStatus;
 use crate::observe::observe;
 use crate::report;
 
-pub(super) async fn run(globals: &Globals, args: &PlanArgs) -> Result<ExitStatus> {
-    let stack = load_stack(globals)?.stack;
+pub(super) async fn run(globals: &Globals, args: &PreviewArgs) -> Result<ExitStatus> {
+    let mut stack = load_stack(globals)?.stack;
     let engine = connect().await?;
-    let plan = make(&engine, &stack, &options(args)).await?;
+    scale::apply(&engine, &mut stack).await?;
+    let only = deploy::only(&stack, &args.services)?;
+    let options = UpOptions { only, ..options(&args.plan) };
+    let plan = plan_up(&stack, &observe(&engine, &stack).await?, &options)?;
     match globals.json {
         true => report::json_line(&mainstay_plan::redact::json(&plan)),
         false => report::data(&plan.to_string()),
@@ -31,11 +31,6 @@ pub(super) fn options(args: &PlanArgs) -> UpOptions {
         images_are_new: false,
         force_recreate: args.force_recreate,
         remove_orphans: args.remove_orphans,
+        ..UpOptions::default()
     }
-}
-
-/// Observes and plans.
-pub(super) async fn make(engine: &impl Engine, stack: &Stack, options: &UpOptions) -> Result<Plan> {
-    let observed = observe(engine, stack).await?;
-    Ok(plan_up(stack, &observed, options)?)
 }

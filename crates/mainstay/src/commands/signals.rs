@@ -18,6 +18,21 @@ pub(super) fn stop() -> watch::Receiver<bool> {
     receiver
 }
 
+/// The same, and also when something else becomes true.
+pub(super) fn stop_or(mut other: watch::Receiver<bool>) -> watch::Receiver<bool> {
+    let mut signalled = stop();
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            Ok(_) = signalled.wait_for(|is| *is) => {}
+            Ok(_) = other.wait_for(|is| *is) => {}
+            else => return,
+        }
+        sender.send_replace(true);
+    });
+    receiver
+}
+
 /// Waits for the next Ctrl-C or SIGTERM.
 pub(super) async fn next() {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))

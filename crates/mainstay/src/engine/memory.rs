@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_plan::labels;
 use mainstay_plan::observed::{
-    Health, Limits, ObservedContainer, ObservedImage, ObservedNetwork, ObservedVolume, State,
+    Health, Limits, ObservedContainer, ObservedImage, ObservedNetwork, ObservedVolume, Routed, RoutedTarget, State,
 };
 use mainstay_plan::spec::{ContainerSpec, StoreFile};
 use mainstay_plan::stack::{Build, Network, Restart, Volume};
 
-use super::{Engine, EngineInfo, Inspected, Probe, ProbeResult, Progress};
+use super::{EdgeAsk, EdgeReply, Engine, EngineInfo, Inspected, Probe, ProbeResult, Progress};
 use crate::error::{Error, Result};
 
 /// The state of the engine, and what it is to do wrong.
@@ -27,8 +27,14 @@ pub(crate) struct MemoryEngine {
     pub(crate) one_shots: RefCell<BTreeSet<String>>,
     /// Images whose containers never pass a probe.
     pub(crate) sick_images: RefCell<BTreeSet<String>>,
+    /// What the edge was told; one edge for all containers that are asked.
+    pub(crate) routed: RefCell<BTreeMap<String, Routed>>,
+    /// Releases that do worse when they are tried.
+    pub(crate) bad_releases: RefCell<BTreeSet<String>>,
     /// The change that fails, counted from 0.
     pub(crate) fails_at: Cell<Option<usize>>,
+    /// The change from which on all fail.
+    lost_at: Cell<Option<usize>>,
     changes: Cell<usize>,
     /// What was changed, in order.
     pub(crate) journal: RefCell<Vec<String>>,
@@ -38,6 +44,7 @@ pub(crate) struct MemoryEngine {
 pub(crate) struct MemoryContainer {
     pub(crate) spec: ContainerSpec,
     pub(crate) state: State,
+    pub(crate) release: u32,
     image_id: String,
 }
 
@@ -45,7 +52,7 @@ impl MemoryEngine {
     /// Counts a change, and fails where it is told to.
     fn change(&self, what: String) -> Result<()> {
         let index = self.changes.replace(self.changes.get() + 1);
-        if self.fails_at.get() == Some(index) {
+        if self.fails_at.get() == Some(index) || self.lost_at.get().is_some_and(|at| index >= at) {
             return Err(Error::new(format!("{what}: the engine was told to fail")));
         }
         self.journal.borrow_mut().push(what);
@@ -55,6 +62,15 @@ impl MemoryEngine {
     /// From now on the change after so many others fails.
     pub(crate) fn fail_after(&self, changes: usize) {
         self.fails_at.set(Some(self.changes.get() + changes));
+    }
+
+    /// After so many changes none is made any more.
+    pub(crate) fn lost_after(&self, changes: usize) {
+        self.lost_at.set(Some(self.changes.get() + changes));
+    }
+
+    pub(crate) fn found_again(&self) {
+        self.lost_at.set(None);
     }
 
     pub(crate) fn state_of(&self, name: &str) -> Option<State> {
@@ -67,8 +83,36 @@ impl MemoryEngine {
         act(container)
     }
 
+    /// Waits as an edge does: until each target's container runs and is healthy.
+    async fn wait_for_targets(&self, targets: &[String]) {
+        let is_ready = || {
+            let containers = self.containers.borrow();
+            targets.iter().all(|target| {
+                containers.values().any(|container| {
+                    container.spec.target_name(container.release) == *target
+                        && container.state == State::Running
+                        && self.is_healthy(container)
+                })
+            })
+        };
+        while !is_ready() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
     fn is_healthy(&self, container: &MemoryContainer) -> bool {
         !self.sick_images.borrow().contains(&container.spec.image)
+    }
+}
+
+/// What an edge is asked, for the journal.
+fn words(ask: &EdgeAsk<'_>) -> String {
+    match ask {
+        EdgeAsk::Add { service, release, .. } => format!("add {service} {release}"),
+        EdgeAsk::Try { releases, .. } => format!("try {releases:?}"),
+        EdgeAsk::Route { routes, .. } => format!("route {routes:?}"),
+        EdgeAsk::Retire { service, keep, .. } => format!("retire {service} but {keep:?}"),
+        other => format!("{other:?}"),
     }
 }
 
@@ -139,6 +183,7 @@ impl Engine for MemoryEngine {
                 name: name.clone(),
                 service: container.spec.service.clone(),
                 number: container.spec.number,
+                release: Some(container.release),
                 config_hash: Some(container.spec.config_hash()),
                 spec: Some(container.spec.clone()),
                 image_id: container.image_id.clone(),
@@ -170,6 +215,7 @@ impl Engine for MemoryEngine {
         _project: &str,
         name: &str,
         spec: &ContainerSpec,
+        release: u32,
         _carry: &BTreeMap<String, String>,
     ) -> Result<()> {
         self.change(format!("create {name}"))?;
@@ -189,7 +235,7 @@ impl Engine for MemoryEngine {
                 return missing(format!("no such file {}", mount.file.name));
             }
         }
-        let container = MemoryContainer { spec: spec.clone(), state: State::Created, image_id };
+        let container = MemoryContainer { spec: spec.clone(), state: State::Created, release, image_id };
         self.containers.borrow_mut().insert(name.to_owned(), container);
         Ok(())
     }
@@ -265,6 +311,51 @@ impl Engine for MemoryEngine {
         Ok(vec![format!("the last words of {name}")])
     }
 
+    async fn ask_edge(&self, container: &str, ask: &EdgeAsk<'_>) -> Result<EdgeReply> {
+        if self.state_of(container) != Some(State::Running) {
+            return Err(Error::new(format!("ask the edge in `{container}`: it does not run")));
+        }
+        match ask {
+            EdgeAsk::Targets => return Ok(EdgeReply::Targets(self.routed.borrow().clone())),
+            EdgeAsk::Ledger => return Ok(EdgeReply::Ledger(serde_json::json!({}))),
+            EdgeAsk::Ready { service, release, targets, timeout_ms } => {
+                let bound = std::time::Duration::from_millis(*timeout_ms);
+                let ready = tokio::time::timeout(bound, self.wait_for_targets(targets)).await;
+                ready.map_err(|_| Error::new(format!("release `{release}` of service `{service}` is not ready")))?;
+            }
+            other => self.change(format!("edge {}", words(other)))?,
+        }
+        let mut routed = self.routed.borrow_mut();
+        match ask {
+            EdgeAsk::Add { service, release, targets, port } => {
+                let known = &mut routed.entry((*service).to_owned()).or_default().targets;
+                for name in *targets {
+                    if known.iter().any(|target| target.name == *name) {
+                        continue;
+                    }
+                    let (name, release, phase) = (name.clone(), (*release).to_owned(), "adding".to_owned());
+                    known.push(RoutedTarget { name, port: *port, release, phase });
+                }
+            }
+            EdgeAsk::Try { releases, .. } => {
+                if let Some((service, release)) = releases.iter().find(|(_, r)| self.bad_releases.borrow().contains(*r))
+                {
+                    return Err(Error::new(format!("release `{release}` of service `{service}` does worse")));
+                }
+            }
+            EdgeAsk::Route { routes, .. } => {
+                for (service, shares) in *routes {
+                    routed.entry(service.clone()).or_default().shares.clone_from(shares);
+                }
+            }
+            EdgeAsk::Retire { service, keep, .. } => {
+                routed.entry((*service).to_owned()).or_default().targets.retain(|target| keep.contains(&target.name));
+            }
+            _ => {}
+        }
+        Ok(EdgeReply::Done(String::new()))
+    }
+
     async fn has_store(&self, _project: &str) -> Result<bool> {
         Ok(self.store.borrow().is_some())
     }
@@ -287,6 +378,14 @@ impl Engine for MemoryEngine {
 
     async fn read_stored(&self, _project: &str, name: &str) -> Result<Option<Vec<u8>>> {
         Ok(self.store.borrow().as_ref().and_then(|files| files.get(name).cloned()))
+    }
+
+    async fn read_stored_folder(&self, _project: &str, folder: &str) -> Result<BTreeMap<String, Vec<u8>>> {
+        let store = self.store.borrow();
+        let files = store.iter().flatten().filter_map(|(name, content)| {
+            Some((name.strip_prefix(folder)?.strip_prefix('/')?.to_owned(), content.clone()))
+        });
+        Ok(files.collect())
     }
 
     async fn write_stored(&self, _project: &str, file: &StoreFile, content: &[u8]) -> Result<()> {

@@ -10,7 +10,9 @@ pub(crate) mod memory;
 
 use std::collections::BTreeMap;
 
-use mainstay_plan::observed::{Health, ObservedContainer, ObservedImage, ObservedNetwork, ObservedVolume, State};
+use mainstay_plan::observed::{
+    Health, ObservedContainer, ObservedImage, ObservedNetwork, ObservedVolume, Routed, State,
+};
 use mainstay_plan::spec::{ContainerSpec, StoreFile};
 use mainstay_plan::stack::{Build, Network, Volume};
 
@@ -57,6 +59,7 @@ pub(crate) trait Engine {
         project: &str,
         name: &str,
         spec: &ContainerSpec,
+        release: u32,
         carry: &BTreeMap<String, String>,
     ) -> Result<()>;
     /// Starts a container; one that runs already is no error.
@@ -76,6 +79,9 @@ pub(crate) trait Engine {
     /// The last lines of a container's output.
     async fn last_logs(&self, name: &str, lines: u32) -> Result<Vec<String>>;
 
+    /// Asks the edge in a container, or has it do something.
+    async fn ask_edge(&self, container: &str, ask: &EdgeAsk<'_>) -> Result<EdgeReply>;
+
     /// Whether the store has the container that it is reached through.
     async fn has_store(&self, project: &str) -> Result<bool>;
     /// Makes the store: a volume, and a container that is never started.
@@ -84,8 +90,40 @@ pub(crate) trait Engine {
     async fn remove_store(&self, project: &str) -> Result<()>;
     /// A file of the store.
     async fn read_stored(&self, project: &str, name: &str) -> Result<Option<Vec<u8>>>;
+    /// All files of a folder of the store, by name.
+    async fn read_stored_folder(&self, project: &str, folder: &str) -> Result<BTreeMap<String, Vec<u8>>>;
     /// Writes a file of the store.
     async fn write_stored(&self, project: &str, file: &StoreFile, content: &[u8]) -> Result<()>;
+}
+
+/// What an edge is asked; the words are those of its own command line.
+#[derive(Debug, Clone)]
+pub(crate) enum EdgeAsk<'a> {
+    /// Its targets.
+    Targets,
+    /// What became of the requests.
+    Ledger,
+    /// Targets more, which it probes from now on.
+    Add { service: &'a str, release: &'a str, targets: &'a [String], port: u16 },
+    /// Answers once these targets of the release are ready.
+    Ready { service: &'a str, release: &'a str, targets: &'a [String], timeout_ms: u64 },
+    /// A growing part of the requests for new releases, judged by the counts.
+    Try { releases: &'a BTreeMap<String, String>, window_ms: u64, tolerated_permille: u64 },
+    /// The requests for these releases and no others.
+    Route { routes: &'a BTreeMap<String, BTreeMap<String, u32>>, force: bool },
+    /// No target but these, once the others have ended their requests.
+    Retire { service: &'a str, keep: &'a [String], timeout_ms: u64 },
+}
+
+/// What an edge answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum EdgeReply {
+    /// It is done; words for a person, or none.
+    Done(String),
+    /// How it routes, by service.
+    Targets(BTreeMap<String, Routed>),
+    /// The counts, as it gives them: by service and release.
+    Ledger(serde_json::Value),
 }
 
 /// What an engine is and can.

@@ -133,11 +133,14 @@ impl<E: Engine> Execution<'_, E> {
 
     /// A container that failed says why in its last lines: they are shown unasked.
     async fn show_last_lines(&self, step: &Step) {
-        let (Step::WaitReady { name, .. } | Step::WaitCompleted { name, .. } | Step::StartContainer { name }) = step
-        else {
-            return;
+        let names = match step {
+            Step::WaitReady { name, .. } | Step::WaitCompleted { name, .. } | Step::StartContainer { name } => {
+                std::slice::from_ref(name)
+            }
+            Step::WaitTargets { containers, .. } => containers,
+            _ => return,
         };
-        if !*self.stop.borrow() {
+        for name in names.iter().filter(|_| !*self.stop.borrow()) {
             let lines = self.engine.last_logs(name, FAILED_LOG_LINES).await.unwrap_or_default();
             self.sink.send(&Event::ContainerOutput { name: name.clone(), lines });
         }

@@ -7,7 +7,7 @@ use mainstay_plan::stack::FileOrigin;
 use sha2::{Digest, Sha256};
 
 use super::Execution;
-use crate::engine::{Engine, Progress};
+use crate::engine::{EdgeAsk, EdgeReply, Engine, Progress};
 use crate::error::{Error, Result};
 
 impl<E: Engine> Execution<'_, E> {
@@ -32,7 +32,9 @@ impl<E: Engine> Execution<'_, E> {
             Step::CreateStore => engine.create_store(project).await,
             Step::RemoveStore => engine.remove_store(project).await,
             Step::StoreFile { kind, key, origin, copies } => self.store_file(*kind, key, origin, copies).await,
-            Step::CreateContainer { name, spec, carry } => engine.create_container(project, name, spec, carry).await,
+            Step::CreateContainer { name, spec, release, carry } => {
+                engine.create_container(project, name, spec, *release, carry).await
+            }
             Step::StartContainer { name } => engine.start_container(name).await,
             Step::UnpauseContainer { name } => engine.unpause_container(name).await,
             Step::StopContainer { name, grace_ms } => engine.stop_container(name, *grace_ms).await,
@@ -40,7 +42,45 @@ impl<E: Engine> Execution<'_, E> {
             Step::RenameContainer { from, to } => engine.rename_container(from, to).await,
             Step::WaitReady { name, timeout_ms } => super::wait::ready(engine, name, *timeout_ms, progress).await,
             Step::WaitCompleted { name, timeout_ms } => super::wait::completed(engine, name, *timeout_ms).await,
+            Step::AddTargets { .. }
+            | Step::WaitTargets { .. }
+            | Step::TryReleases { .. }
+            | Step::RouteRequests { .. }
+            | Step::RetireTargets { .. } => self.with_edge(step, progress).await,
         }
+    }
+
+    /// A step that is the edge's to do.
+    async fn with_edge(&self, step: &Step, progress: Progress<'_>) -> Result<()> {
+        let (edge, ask) = match step {
+            Step::AddTargets { edge, service, release, targets, port } => {
+                (edge, EdgeAsk::Add { service, release, targets, port: *port })
+            }
+            Step::WaitTargets { edge, service, release, targets, timeout_ms, .. } => {
+                (edge, EdgeAsk::Ready { service, release, targets, timeout_ms: *timeout_ms })
+            }
+            Step::TryReleases { edge, releases, window_ms, tolerated_permille } => {
+                let (window_ms, tolerated_permille) = (*window_ms, *tolerated_permille);
+                (edge, EdgeAsk::Try { releases, window_ms, tolerated_permille })
+            }
+            Step::RouteRequests { edge, routes, force } => (edge, EdgeAsk::Route { routes, force: *force }),
+            Step::RetireTargets { edge, service, keep, timeout_ms } => {
+                (edge, EdgeAsk::Retire { service, keep, timeout_ms: *timeout_ms })
+            }
+            _ => return Ok(()),
+        };
+        let asked = self.engine.ask_edge(edge, &ask);
+        let reply = match step {
+            Step::WaitTargets { containers, .. } => tokio::select! {
+                reply = asked => reply?,
+                error = super::wait::lost(self.engine, containers) => return Err(error),
+            },
+            _ => asked.await?,
+        };
+        if let EdgeReply::Done(words) = reply {
+            progress(&words);
+        }
+        Ok(())
     }
 
     async fn build(&self, service: &str, image: &str, progress: Progress<'_>) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Waiting until a container is ready, by probes of our own from the first
 //! moment: the engine's first probe comes one whole interval after the start.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mainstay_plan::observed::{Health, State};
@@ -81,6 +82,24 @@ fn verdict(name: &str, now: &Inspected, waited: Duration) -> Result<Verdict> {
 
 async fn look(engine: &impl Engine, name: &str) -> Result<Inspected> {
     engine.inspect_container(name).await?.ok_or_else(|| Error::new(format!("container `{name}` is gone")))
+}
+
+/// Completes when one of the containers has ended or does not stay up, with the error that says so.
+pub(super) async fn lost(engine: &impl Engine, names: &[String]) -> Error {
+    let mut restarts_before = BTreeMap::new();
+    loop {
+        for name in names {
+            // An engine that does not answer now is noticed by who waits for the answer that counts.
+            let Ok(Some(mut now)) = engine.inspect_container(name).await else { continue };
+            now.restart_count -= *restarts_before.entry(name).or_insert(now.restart_count);
+            // A probe is the edge's affair: only what a container does by itself is looked at.
+            now.probe = None;
+            if let Err(error) = verdict(name, &now, Duration::ZERO) {
+                return error;
+            }
+        }
+        tokio::time::sleep(LONGEST_PAUSE).await;
+    }
 }
 
 fn ended(name: &str, now: &Inspected, code: i64) -> Error {

@@ -10,6 +10,7 @@ pub(crate) mod table;
 mod tty;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ trait Renderer {
 pub(crate) struct Sink {
     plan: Plan,
     renderer: RefCell<Box<dyn Renderer>>,
+    took: RefCell<BTreeMap<StepId, Duration>>,
 }
 
 impl Sink {
@@ -61,7 +63,7 @@ impl Sink {
             Format::Human if std::io::stderr().is_terminal() => Box::new(tty::Tty::new()),
             Format::Human => Box::new(plain::Plain),
         };
-        Self { plan: plan.clone(), renderer: RefCell::new(renderer) }
+        Self { plan: plan.clone(), renderer: RefCell::new(renderer), took: RefCell::default() }
     }
 
     /// One that nobody listens to.
@@ -71,11 +73,19 @@ impl Sink {
         impl Renderer for Silent {
             fn event(&mut self, _plan: &Plan, _event: &Event) {}
         }
-        Self { plan: plan.clone(), renderer: RefCell::new(Box::new(Silent)) }
+        Self { plan: plan.clone(), renderer: RefCell::new(Box::new(Silent)), took: RefCell::default() }
     }
 
     pub(crate) fn send(&self, event: &Event) {
+        if let Event::StepDone { id, took } = event {
+            let _ = self.took.borrow_mut().insert(*id, *took);
+        }
         self.renderer.borrow_mut().event(&self.plan, event);
+    }
+
+    /// How long each step took that ended well.
+    pub(crate) fn took(&self) -> BTreeMap<StepId, Duration> {
+        self.took.borrow().clone()
     }
 
     pub(crate) fn end(&self) {

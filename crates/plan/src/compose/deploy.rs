@@ -144,12 +144,14 @@ pub(super) fn restart(field: &Field<'_>) -> Option<Restart> {
 fn update(field: &Field<'_>) -> UpdatePolicy {
     field.only(&UPDATE_KEYS);
     let reason = "a replica that does not become ready always gives way to the old one";
-    field.passed_over(&["delay", "monitor", "max_failure_ratio"], reason);
+    field.passed_over(&["delay"], reason);
     let mut policy = UpdatePolicy::default();
     for (key, value) in field.entries().unwrap_or_default() {
         match key {
             "parallelism" => policy.parallelism = value.number().unwrap_or(policy.parallelism),
-            "delay" | "monitor" => drop(value.duration_ms()),
+            "delay" => drop(value.duration_ms()),
+            "monitor" => policy.monitor_ms = value.duration_ms(),
+            "max_failure_ratio" => policy.tolerated_permille = permille(&value),
             "order" => {
                 let orders = [("start-first", UpdateOrder::StartFirst), ("stop-first", UpdateOrder::StopFirst)];
                 policy.order = value.choice("order", &orders);
@@ -164,4 +166,16 @@ fn update(field: &Field<'_>) -> UpdatePolicy {
         }
     }
     policy
+}
+
+/// A ratio such as `0.05`, in one of a thousand.
+fn permille(field: &Field<'_>) -> Option<u64> {
+    let ratio: f64 = field.number()?;
+    if !(0.0..=1.0).contains(&ratio) {
+        field.error("a ratio is between 0 and 1", "such as `0.05` for one in twenty");
+        return None;
+    }
+    // In range, so nothing is cut off but the fraction.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]
+    Some((ratio * 1000.0).round() as u64)
 }

@@ -41,6 +41,7 @@ pub(super) fn stack(project: &str, services: Services<'_>, sections: &Sections<'
         }
         check_dependencies(field, &read.service, sections, &inactive);
         check_references(field, &read.service, sections);
+        check_edge(field, &read.service, &on);
     }
     complain_about_circles(&on);
     complain_about_one_name_for_two(&on);
@@ -144,6 +145,29 @@ fn check_dependencies(field: &Field<'_>, service: &Service, sections: &Sections<
             let hint = hints::one_of(name, &sections.services, "");
             place.key_error(format!("it depends on `{name}`, and there is no such service"), hint);
         }
+    }
+}
+
+/// The edge has to be there, and to reach what is behind it.
+fn check_edge(field: &Field<'_>, service: &Service, services: &Services<'_>) {
+    let Some(edge) = &service.edge else { return };
+    let place = field.get("x-mainstay").and_then(|own| own.get("edge")).unwrap_or_else(|| field.clone());
+    let Some((_, found)) = services.get(edge.service.as_str()) else {
+        let known: Vec<&str> = services.keys().copied().collect();
+        let hint = hints::one_of(&edge.service, &known, "");
+        place.error(format!("there is no active service `{}` that could be its edge", edge.service), hint);
+        return;
+    };
+    // A holder may own the edge's network, so that the edge itself can be replaced.
+    let owner = found.service.run.network_mode.as_deref().and_then(|mode| mode.strip_prefix("service:"));
+    let reach = owner.and_then(|owner| services.get(owner)).map_or(found, |(_, owner)| owner);
+    if found.service.edge.is_some() || edge.service == service.name {
+        place.error(format!("`{}` is behind an edge itself", edge.service), "one edge stands before all services");
+    } else if !service.run.networks.keys().any(|network| reach.service.run.networks.contains_key(network)) {
+        place.error(
+            format!("`{}` cannot reach it: they share no network", edge.service),
+            "put both on one network under `networks:`",
+        );
     }
 }
 

@@ -6,7 +6,7 @@ use super::Input;
 use super::field::Field;
 use super::files::{Owner, Sort};
 use super::{build, deploy, environment, files, health, limits, mounts, namespaces, networks, ports, words};
-use crate::stack::{Condition, Dependency, Logging, PullPolicy, Restart, RunConfig, Security, Service};
+use crate::stack::{BehindEdge, Condition, Dependency, Logging, PullPolicy, Restart, RunConfig, Security, Service};
 
 /// The keys that are supported.
 const KEYS: &[&str] = &[
@@ -66,6 +66,7 @@ const KEYS: &[&str] = &[
     "deploy",
     "links",
     "attach",
+    "x-mainstay",
 ];
 
 /// A service, and what its references need beside it.
@@ -97,6 +98,7 @@ pub(super) fn read(name: &str, field: &Field<'_>, input: &Input<'_>, project: &s
         container_name: word("container_name"),
         depends_on: get("depends_on").map(depends_on).unwrap_or_default(),
         update: deployed.update,
+        edge: get("x-mainstay").and_then(behind_edge),
         run: run_config(&entries, input, active),
         build,
     };
@@ -109,12 +111,38 @@ pub(super) fn read(name: &str, field: &Field<'_>, input: &Input<'_>, project: &s
     service.run.restart = deployed.restart.or_else(|| get("restart").and_then(deploy::restart)).unwrap_or(Restart::No);
     imply_dependencies(&mut service, &links);
     check_replicas(field, &service);
+    check_watch(get("deploy"), &service);
     Some(Read { service, active, links })
 }
 
 fn is_active(profiles: Option<&Field<'_>>, input: &Input<'_>) -> bool {
     let own = profiles.map(Field::texts).unwrap_or_default();
     own.is_empty() || input.profiles.iter().any(|asked| asked == "*" || own.contains(asked))
+}
+
+/// `x-mainstay: {edge: SERVICE, port: PORT}`.
+fn behind_edge(field: &Field<'_>) -> Option<BehindEdge> {
+    field.only(&["edge", "port"]);
+    let service = field.get("edge").and_then(|edge| edge.word());
+    let port = field.get("port").and_then(|port| port.number());
+    if service.is_none() || port.is_none_or(|port: u16| port == 0) {
+        field.error(
+            "`edge` and `port` are wanted: the service that is the edge, and where this one listens",
+            "such as `x-mainstay: {edge: edge, port: 8080}`",
+        );
+    }
+    Some(BehindEdge { service: service?, port: port? })
+}
+
+/// Without an edge nobody counts what a new release does.
+fn check_watch(deploy: Option<&Field<'_>>, service: &Service) {
+    let watches = service.update.monitor_ms.is_some() || service.update.tolerated_permille.is_some();
+    if let Some(deploy) = deploy.filter(|_| watches && service.edge.is_none()) {
+        deploy.warning(
+            "`monitor` and `max_failure_ratio` are passed over: no edge counts its requests",
+            "put it behind one: `x-mainstay: {edge: SERVICE, port: PORT}`",
+        );
+    }
 }
 
 /// What only one container can have.

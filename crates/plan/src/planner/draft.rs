@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::rollout::Rollout;
 use crate::plan::{Change, Downtime, Plan, PlannedStep, Step, StepId};
 
 /// Steps so far, and what later steps of other services wait for.
@@ -14,6 +15,8 @@ pub(super) struct Draft {
     /// What dependents wait for, by service.
     milestones: BTreeMap<String, Milestones>,
     interrupted: BTreeSet<String>,
+    /// Services behind an edge that are prepared, and not switched.
+    rollouts: Vec<Rollout>,
 }
 
 /// The steps of a service that its dependents wait for; empty where it is so already.
@@ -37,6 +40,7 @@ impl Draft {
             provided: BTreeMap::new(),
             milestones: BTreeMap::new(),
             interrupted: BTreeSet::new(),
+            rollouts: Vec::new(),
         }
     }
 
@@ -91,6 +95,14 @@ impl Draft {
 
     pub(super) fn set_milestones(&mut self, service: &str, milestones: Milestones) {
         self.milestones.insert(service.to_owned(), milestones);
+    }
+
+    pub(super) fn add_rollout(&mut self, rollout: Rollout) {
+        self.rollouts.push(rollout);
+    }
+
+    pub(super) fn take_rollouts(&mut self) -> Vec<Rollout> {
+        std::mem::take(&mut self.rollouts)
     }
 
     pub(super) fn interrupts(&mut self, service: &str) {

@@ -16,7 +16,11 @@ pub(super) fn plan(
     options: &UpOptions,
 ) -> Result<(), PlanError> {
     let mut planned: BTreeMap<String, StepId> = BTreeMap::new();
-    for service in stack.services.values().filter(|service| service.replicas > 0) {
+    let is_asked = |service: &&Service| {
+        let name = &service.name;
+        service.replicas > 0 && options.includes(stack, name) && !options.pinned.contains_key(name)
+    };
+    for service in stack.services.values().filter(is_asked) {
         let image = service.image_reference();
         if planned.contains_key(&image) {
             continue;

@@ -3,7 +3,7 @@
 //! `order` sorts services by their dependencies, `images` and `resources` plan
 //! what containers stand on, `replicas` decides what becomes of each container,
 //! `replace` writes the steps of a swap, `down` takes it all away, `diff` names
-//! the fields that differ. `draft` is the plan while it is being written.
+//! the fields that differ, `rollout` swaps what is behind an edge. `draft` is the plan while it is being written.
 
 mod diff;
 mod down;
@@ -13,16 +13,20 @@ mod order;
 mod replace;
 mod replicas;
 mod resources;
+mod rollout;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::observed::Observed;
 use crate::plan::Plan;
-use crate::stack::Stack;
+use crate::spec::ContainerSpec;
+use crate::stack::{Condition, Stack};
 
 pub use down::{DownOptions, plan_down};
 pub use replicas::is_meant_to_end;
 pub use resources::store_volume;
 
-/// What a person asked of `up` beyond the file.
+/// What a person asked of `up` or `deploy` beyond the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpOptions {
     /// Build images anew although their content has not changed.
@@ -35,6 +39,25 @@ pub struct UpOptions {
     pub force_recreate: bool,
     /// Remove containers of services that the file no longer has.
     pub remove_orphans: bool,
+    /// These services only, and what has to run to its end before them; all when absent.
+    pub only: Option<BTreeSet<String>>,
+    /// How long new releases are watched, over what the file says.
+    pub watch_ms: Option<u64>,
+    /// Services that go back to what they were made from before.
+    pub pinned: BTreeMap<String, ContainerSpec>,
+}
+
+impl UpOptions {
+    /// Whether the plan may touch a service.
+    fn includes(&self, stack: &Stack, name: &str) -> bool {
+        let Some(only) = &self.only else { return true };
+        let runs_before = |asked: &String| {
+            let depends_on = stack.services.get(asked).map(|service| &service.depends_on);
+            let on = depends_on.and_then(|on| on.get(name));
+            on.is_some_and(|on| on.condition == Condition::ServiceCompletedSuccessfully)
+        };
+        only.contains(name) || only.iter().any(|asked| !self.pinned.contains_key(asked) && runs_before(asked))
+    }
 }
 
 /// Why there is no plan.
@@ -72,13 +95,14 @@ pub fn plan_images(stack: &Stack, observed: &Observed, options: &UpOptions) -> R
 /// is missing, a name is taken, a dependency can never become healthy.
 pub fn plan_up(stack: &Stack, observed: &Observed, options: &UpOptions) -> Result<Plan, PlanError> {
     let mut draft = draft::Draft::new(&stack.project);
-    let sequence = order::by_dependency(stack)?;
+    let sequence = order::to_bring_up(stack)?;
     images::plan(&mut draft, stack, observed, options)?;
-    let torn_down = resources::plan(&mut draft, stack, observed)?;
-    for name in sequence {
+    let torn_down = resources::plan(&mut draft, stack, observed, options)?;
+    for name in sequence.into_iter().filter(|name| options.includes(stack, name)) {
         let service = &stack.services[name];
         replicas::plan(&mut draft, &replicas::Context { stack, observed, options, torn_down: &torn_down }, service)?;
     }
+    rollout::switch(&mut draft);
     down::plan_orphans(&mut draft, stack, observed, options.remove_orphans);
     Ok(draft.finish())
 }

@@ -20,6 +20,10 @@ pub(super) struct Swap<'a> {
     pub(super) gate: &'a Gate,
     /// It is meant to end.
     pub(super) one_shot: bool,
+    /// The release that a new one is of.
+    pub(super) release: u32,
+    /// It is an edge: the new one takes the listening sockets from the old one, and shares the volume with it.
+    pub(super) hands_over: bool,
 }
 
 impl Service {
@@ -103,7 +107,7 @@ fn creation_gate<'a>(swap: &Swap<'a>) -> &'a [StepId] {
     if shares { &swap.gate.after } else { &[] }
 }
 
-fn add_create(
+pub(super) fn add_create(
     draft: &mut Draft,
     swap: &Swap<'_>,
     name: &str,
@@ -115,7 +119,8 @@ fn add_create(
     after.extend(foundations(draft, swap.spec));
     after.extend(creation_gate(swap));
     let carry = old.map(|old| carried(old, swap.spec)).unwrap_or_default();
-    let step = Step::CreateContainer { name: name.to_owned(), spec: Box::new(swap.spec.clone()), carry };
+    let (spec, release) = (Box::new(swap.spec.clone()), swap.release);
+    let step = Step::CreateContainer { name: name.to_owned(), spec, release, carry };
     draft.add(step, reason, &after)
 }
 
@@ -236,10 +241,10 @@ pub(super) fn replace(
 
 /// `None` where the new one may start first; else why it may not.
 fn start_first(draft: &mut Draft, swap: &Swap<'_>, old: &ObservedContainer) -> Option<String> {
-    let state = swap
-        .service
-        .holds_state()
-        .or_else(|| old.anonymous.keys().next().map(|path| format!("it keeps data in an anonymous volume at {path}")));
+    let state =
+        swap.service.holds_state().filter(|_| !swap.hands_over).or_else(|| {
+            old.anonymous.keys().next().map(|path| format!("it keeps data in an anonymous volume at {path}"))
+        });
     match (swap.service.update.order, state) {
         (Some(UpdateOrder::StartFirst), Some(why)) => {
             draft

@@ -3,7 +3,7 @@
 use super::draft::{Draft, Milestones};
 use super::replace::{self, Swap};
 use super::resources::{self, TornDown};
-use super::{PlanError, UpOptions, diff};
+use super::{PlanError, UpOptions, diff, rollout};
 use crate::observed::{Health, Observed, ObservedContainer, State};
 use crate::plan::{Change, Step, StepId};
 use crate::spec::ContainerSpec;
@@ -19,11 +19,35 @@ pub(super) struct Context<'a> {
 
 impl Context<'_> {
     /// The containers of a service that still stand.
-    fn containers_of(&self, service: &str) -> impl Iterator<Item = &ObservedContainer> {
+    pub(super) fn containers_of(&self, service: &str) -> impl Iterator<Item = &ObservedContainer> {
         self.observed
             .containers
             .iter()
             .filter(move |container| container.service == service && !self.torn_down.contains_key(&container.name))
+    }
+
+    /// The step after which a name is free again, where this plan takes its container away.
+    pub(super) fn torn_down_at(&self, name: &str) -> Option<StepId> {
+        self.torn_down.get(name).copied()
+    }
+
+    /// A name can be used only where no other project has it.
+    pub(super) fn refuse_foreign(&self, name: &str) -> Result<(), PlanError> {
+        if self.observed.foreign_names.iter().all(|foreign| foreign != name) {
+            return Ok(());
+        }
+        Err(PlanError::new(
+            format!("a container named `{name}` is there already, and is not of project `{}`", self.stack.project),
+            format!("remove it with `docker rm {name}`, or give this project another name with `-p`"),
+        ))
+    }
+}
+
+/// The specification that a replica shall have: of the stack, or of the release that is gone back to.
+pub(super) fn wanted(context: &Context<'_>, service: &Service, number: u32) -> ContainerSpec {
+    match context.options.pinned.get(&service.name) {
+        Some(pinned) => ContainerSpec { number, ..pinned.clone() },
+        None => ContainerSpec::of(context.stack, service, number),
     }
 }
 
@@ -36,6 +60,9 @@ pub(super) fn plan(draft: &mut Draft, context: &Context<'_>, service: &Service) 
             format!("service `{}` has {} replicas, and one port {port} of the host", service.name, service.replicas),
             "only one container can hold it: ask for one replica, or take the port's number on the host away",
         ));
+    }
+    if let Some(behind) = &service.edge {
+        return rollout::prepare(draft, context, service, behind);
     }
     let gate = gate(draft, context, service)?;
     let mut milestones = Milestones::default();
@@ -79,12 +106,12 @@ pub(super) struct Gate {
     /// A dependency is started or made anew: one that completed runs again.
     touched: bool,
     /// A dependency with `restart: true` is made anew.
-    restart: Option<String>,
+    pub(super) restart: Option<String>,
     /// The service whose network or process namespace is shared is made anew.
     namespace: Option<String>,
 }
 
-fn gate(draft: &mut Draft, context: &Context<'_>, service: &Service) -> Result<Gate, PlanError> {
+pub(super) fn gate(draft: &mut Draft, context: &Context<'_>, service: &Service) -> Result<Gate, PlanError> {
     let mut gate = Gate::default();
     let mut warnings = Vec::new();
     for (name, dependency) in &service.depends_on {
@@ -146,17 +173,20 @@ fn plan_replica(
     turn: &[StepId],
 ) -> Result<Milestones, PlanError> {
     let name = service.container_name(&context.stack.project, number);
-    if context.observed.foreign_names.contains(&name) {
-        return Err(PlanError::new(
-            format!("a container named `{name}` is there already, and is not of project `{}`", context.stack.project),
-            format!("remove it with `docker rm {name}`, or give this project another name with `-p`"),
-        ));
-    }
-    let spec = ContainerSpec::of(context.stack, service, number);
+    context.refuse_foreign(&name)?;
+    let spec = wanted(context, service, number);
     let standing = context.containers_of(&service.name).find(|container| container.name == name);
     let next_name = format!("{name}{NEXT}");
     let left_over = context.containers_of(&service.name).find(|container| container.name == next_name);
-    let swap = Swap { service, spec: &spec, name: &name, gate, one_shot: is_meant_to_end(context.stack, service) };
+    let swap = Swap {
+        service,
+        spec: &spec,
+        name: &name,
+        gate,
+        one_shot: is_meant_to_end(context.stack, service),
+        release: context.observed.next_release,
+        hands_over: context.stack.is_edge(&service.name) && service.run.ports.is_empty(),
+    };
     match (standing, left_over) {
         (standing, Some(next)) if is_same(context, next, &spec) && (standing.is_none() || is_up(next)) => {
             Ok(finish_swap(draft, standing, next, &swap))
@@ -240,11 +270,11 @@ fn plan_ended(draft: &mut Draft, old: &ObservedContainer, swap: &Swap<'_>) -> Mi
     }
 }
 
-fn is_running(container: &ObservedContainer) -> bool {
+pub(super) fn is_running(container: &ObservedContainer) -> bool {
     matches!(container.state, State::Running | State::Restarting | State::Paused)
 }
 
-fn is_up(container: &ObservedContainer) -> bool {
+pub(super) fn is_up(container: &ObservedContainer) -> bool {
     container.state == State::Running && matches!(container.health, Health::Healthy | Health::None)
 }
 
@@ -259,7 +289,7 @@ pub fn is_meant_to_end(stack: &Stack, service: &Service) -> bool {
     })
 }
 
-fn is_same(context: &Context<'_>, container: &ObservedContainer, spec: &ContainerSpec) -> bool {
+pub(super) fn is_same(context: &Context<'_>, container: &ObservedContainer, spec: &ContainerSpec) -> bool {
     container.config_hash.as_deref() == Some(&spec.config_hash()) && !image_moved(context, container, spec)
 }
 
@@ -268,7 +298,11 @@ fn image_moved(context: &Context<'_>, container: &ObservedContainer, spec: &Cont
     context.observed.images.get(&spec.image).is_some_and(|image| image.id != container.image_id)
 }
 
-fn why_replace(context: &Context<'_>, old: &ObservedContainer, swap: &Swap<'_>) -> Option<(String, Vec<Change>)> {
+pub(super) fn why_replace(
+    context: &Context<'_>,
+    old: &ObservedContainer,
+    swap: &Swap<'_>,
+) -> Option<(String, Vec<Change>)> {
     let reason = |text: &str| Some((text.to_owned(), Vec::new()));
     if context.options.force_recreate {
         return reason("a replacement was asked for");

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::PlanError;
 use super::draft::Draft;
+use super::{PlanError, UpOptions};
 use crate::labels;
 use crate::observed::{Observed, ObservedContainer, State};
 use crate::plan::{FileKind, Step, StepId};
@@ -19,14 +19,19 @@ pub fn store_volume(project: &str) -> String {
 /// Names of containers that had to go because a network of theirs is made anew.
 pub(super) type TornDown = BTreeMap<String, StepId>;
 
-pub(super) fn plan(draft: &mut Draft, stack: &Stack, observed: &Observed) -> Result<TornDown, PlanError> {
+pub(super) fn plan(
+    draft: &mut Draft,
+    stack: &Stack,
+    observed: &Observed,
+    options: &UpOptions,
+) -> Result<TornDown, PlanError> {
     let mut torn_down = TornDown::new();
     for (key, network) in &stack.networks {
-        plan_network(draft, stack, observed, (key, network), &mut torn_down)?;
+        plan_network(draft, stack, observed, options, (key, network), &mut torn_down)?;
     }
     refuse_lost_secrets(stack, observed)?;
     // A volume comes after the secrets, so that one without the other is a loss and no interrupted run.
-    let stored = plan_store(draft, stack, observed, &torn_down);
+    let stored = plan_store(draft, stack, observed, options, &torn_down);
     plan_volumes(draft, stack, observed, &stored)?;
     Ok(torn_down)
 }
@@ -40,6 +45,7 @@ fn plan_network(
     draft: &mut Draft,
     stack: &Stack,
     observed: &Observed,
+    options: &UpOptions,
     (key, network): (&str, &Network),
     torn_down: &mut TornDown,
 ) -> Result<(), PlanError> {
@@ -64,7 +70,10 @@ fn plan_network(
         )),
         Some(found) => {
             // Docker Compose's networks carry no definition of ours: they are taken as they are.
-            if is_redefined(found.labels.get(labels::DEFINITION), network) {
+            let redefined = is_redefined(found.labels.get(labels::DEFINITION), network);
+            if redefined && options.only.is_some() {
+                draft.warn(format!("the definition of network `{name}` changed; `mainstay up` makes it anew"));
+            } else if redefined {
                 refuse_with_strangers(stack, observed, name, &found.attached)?;
                 let gone = tear_down(draft, observed, name, torn_down);
                 let removed = draft.add(Step::RemoveNetwork { name: name.clone() }, "its definition changed", &gone);
@@ -181,9 +190,15 @@ fn refuse_lost_secrets(stack: &Stack, observed: &Observed) -> Result<(), PlanErr
 
 /// The store is filled before a container that uses it is made. Where no
 /// container is to be made, nothing is looked at and nothing is done.
-fn plan_store(draft: &mut Draft, stack: &Stack, observed: &Observed, torn_down: &TornDown) -> Vec<StepId> {
+fn plan_store(
+    draft: &mut Draft,
+    stack: &Stack,
+    observed: &Observed,
+    options: &UpOptions,
+    torn_down: &TornDown,
+) -> Vec<StepId> {
     let mut stored = Vec::new();
-    let wanted = wanted_files(stack, observed, torn_down);
+    let wanted = wanted_files(stack, observed, options, torn_down);
     if wanted.is_empty() {
         return stored;
     }
@@ -208,9 +223,12 @@ fn plan_store(draft: &mut Draft, stack: &Stack, observed: &Observed, torn_down: 
 
 type Wanted<'a> = BTreeMap<(FileKind, String), (&'a FileSource, Vec<(StoreFile, &'a str)>)>;
 
-fn wanted_files<'a>(stack: &'a Stack, observed: &Observed, torn_down: &TornDown) -> Wanted<'a> {
+fn wanted_files<'a>(stack: &'a Stack, observed: &Observed, options: &UpOptions, torn_down: &TornDown) -> Wanted<'a> {
     let mut wanted = Wanted::new();
-    for service in stack.services.values() {
+    // What is gone back to has its files in the store still.
+    let is_asked =
+        |service: &&Service| options.includes(stack, &service.name) && !options.pinned.contains_key(&service.name);
+    for service in stack.services.values().filter(is_asked) {
         let grants = |grants: &'a [FileGrant], kind| grants.iter().map(move |grant| (kind, grant));
         let all = grants(&service.run.secrets, FileKind::Secret).chain(grants(&service.run.configs, FileKind::Config));
         for (kind, grant) in all {

@@ -108,11 +108,37 @@ fn contradictions() {
 
 #[test]
 fn x_mainstay_is_checked_and_other_extensions_are_not() {
-    assert_snapshot!(complaints("x-anything: {a: 1}\nx-mainstay: {a: 1}"), @"compose.yaml:5:5: services.a.x-mainstay: the key `x-mainstay` is not supported here");
+    assert_snapshot!(complaints("x-anything: {a: 1}\nx-mainstay: {a: 1}"), @"
+    compose.yaml:5:17: services.a.x-mainstay: `edge` and `port` are wanted: the service that is the edge, and where this one listens
+      hint: such as `x-mainstay: {edge: edge, port: 8080}`
+    compose.yaml:5:18: services.a.x-mainstay.a: the key `a` is not supported here
+    ");
     assert_snapshot!(Case::new("services: {a: {image: i, secrets: [s]}}\nsecrets: {s: {x-mainstay: {generate: 4}}}").at(""), @"
     compose.yaml:2:38: secrets.s.x-mainstay.generate: `generate` takes a number of bytes from 16 to 1024
       hint: such as `generate: 32`
     ");
+}
+
+#[test]
+fn an_edge_is_a_service_that_reaches_what_is_behind_it() {
+    let behind = |edge: &str, more: &str| {
+        let app = format!("app: {{image: a, networks: [inner], x-mainstay: {{edge: {edge}, port: 80}}}}");
+        Case::new(&format!("services:\n  {app}\n  {more}\nnetworks: {{inner: {{}}, front: {{}}}}\n"))
+            .at("/services/app/edge")
+    };
+    assert_snapshot!(behind("egde", "edge: {image: e, networks: [inner]}"), @"
+    compose.yaml:2:57: services.app.x-mainstay.edge: there is no active service `egde` that could be its edge
+      hint: there is `app`, `edge`
+    ");
+    assert_snapshot!(behind("edge", "edge: {image: e, networks: [front]}"), @"
+    compose.yaml:2:57: services.app.x-mainstay.edge: `edge` cannot reach it: they share no network
+      hint: put both on one network under `networks:`
+    ");
+    assert_snapshot!(behind("app", "edge: {image: e, networks: [inner]}"), @"
+    compose.yaml:2:57: services.app.x-mainstay.edge: `app` is behind an edge itself
+      hint: one edge stands before all services
+    ");
+    assert_snapshot!(behind("edge", "edge: {image: e, network_mode: 'service:holder'}\n  holder: {image: h, networks: [inner]}"), @r#"{"port":80,"service":"edge"}"#);
 }
 
 #[test]

@@ -249,8 +249,9 @@ fn restart_policies_of_deploy() {
       hint: leave it out, or set `replicas`
     ");
     assert_snapshot!(service("deploy: {update_config: {order: start-first, parallelism: 0, monitor: 9s, failure_action: rollback}}", "/update"), @r#"
-    {"order":"start-first","parallelism":0}
-    warning: compose.yaml:4:66: services.a.deploy.update_config.monitor: `monitor` is passed over: a replica that does not become ready always gives way to the old one
+    {"monitor_ms":9000,"order":"start-first","parallelism":0}
+    warning: compose.yaml:4:5: services.a.deploy: `monitor` and `max_failure_ratio` are passed over: no edge counts its requests
+      hint: put it behind one: `x-mainstay: {edge: SERVICE, port: PORT}`
     "#);
 }
 

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use mainstay_plan::compose::{Input, SourceFile, load};
 use mainstay_plan::labels;
 use mainstay_plan::observed::{
-    Health, Limits, Observed, ObservedContainer, ObservedImage, ObservedNetwork, ObservedVolume, State,
+    Health, Limits, Observed, ObservedContainer, ObservedImage, ObservedNetwork, ObservedVolume, Routed, RoutedTarget,
+    State,
 };
 use mainstay_plan::planner::{UpOptions, plan_up};
-use mainstay_plan::spec::{ContainerSpec, definition_hash};
+use mainstay_plan::spec::{ContainerSpec, definition_hash, target_name};
 use mainstay_plan::stack::{Service, Stack};
 
 /// A database, a migration, an application: what we ship, in small.
@@ -39,6 +40,43 @@ networks:
 volumes: {data: {}}
 secrets: {password: {x-mainstay: {generate: 32}}}
 ";
+
+/// The same behind an edge, twice.
+pub(crate) const BEHIND: &str = "
+name: shop
+services:
+  holder:
+    image: edge:1
+    ports: ['8080:8080']
+    networks: [front]
+  edge:
+    image: edge:1
+    network_mode: service:holder
+    volumes: [edge:/var/lib/edge]
+    healthcheck: {test: [CMD, ready], interval: 5s, timeout: 3s}
+  app:
+    image: shop:1
+    x-mainstay: {edge: edge, port: 8080}
+    networks: [front]
+    environment: {LEVEL: info}
+    healthcheck: {test: [CMD, ready], interval: 5s, timeout: 3s}
+    deploy: {replicas: 2, update_config: {parallelism: 0}}
+networks: {front: {}}
+volumes: {edge: {}}
+";
+
+/// The edge knows each replica, of the release that it was made in.
+pub(crate) fn route(observed: &mut Observed, edge: &str, service: &str, port: u16) {
+    let mut routed = Routed::default();
+    for container in observed.containers.iter().filter(|container| container.service == service) {
+        let release = container.release.unwrap_or(0);
+        let name = target_name(service, container.number, release);
+        let release = release.to_string();
+        routed.shares.insert(release.clone(), 1);
+        routed.targets.push(RoutedTarget { name, port, release, phase: "healthy".into() });
+    }
+    observed.edges.entry(edge.into()).or_default().insert(service.into(), routed);
+}
 
 pub(crate) fn stack(yaml: &str) -> Stack {
     let input = Input {
@@ -79,6 +117,7 @@ pub(crate) fn images_only(stack: &Stack) -> Observed {
 /// An engine on which all of it runs.
 pub(crate) fn all_up(stack: &Stack) -> Observed {
     let mut observed = images_only(stack);
+    observed.next_release = 2;
     let labels = |definition: String| {
         BTreeMap::from([(labels::PROJECT.into(), stack.project.clone()), (labels::DEFINITION.into(), definition)])
     };
@@ -114,6 +153,7 @@ pub(crate) fn running(stack: &Stack, service: &Service, number: u32) -> Observed
         name: service.container_name(&stack.project, number),
         service: service.name.clone(),
         number,
+        release: Some(1),
         config_hash: Some(spec.config_hash()),
         image_id: format!("sha256:{}", spec.image),
         state: State::Running,

@@ -53,8 +53,8 @@ pub(crate) enum Verb {
     /// Let all targets of a service but these end their requests, and forget them.
     Retire {
         service: String,
-        /// The targets that stay.
-        #[arg(long, value_delimiter = ',', required = true)]
+        /// The targets that stay; none stays where none is named.
+        #[arg(long, value_delimiter = ',')]
         keep: Vec<String>,
         /// At most so many seconds.
         #[arg(long, value_name = "SECONDS", default_value_t = 30)]
@@ -70,10 +70,11 @@ pub(crate) enum Verb {
     },
     /// Forget a target that drains.
     Remove { service: String, name: String },
-    /// Wait until all targets of a release are ready.
+    /// Wait until targets of a release are ready: those that are named, else all of it.
     Ready {
         service: String,
         release: String,
+        targets: Vec<String>,
         /// At most so many seconds.
         #[arg(long, value_name = "SECONDS", default_value_t = 60)]
         wait: u64,
@@ -137,7 +138,9 @@ fn asks(verb: Verb) -> Result<(Vec<Ask>, bool), String> {
             (asks, false)
         }
         Verb::Remove { service, name } => change(Change::Remove { service, name }),
-        Verb::Ready { service, release, wait } => (vec![Ask::Ready { service, release, seconds: wait }], false),
+        Verb::Ready { service, release, targets, wait } => {
+            (vec![Ask::Ready { service, release, targets, seconds: wait }], false)
+        }
         Verb::Hold { service } => change(Change::Hold { service }),
         Verb::Release { service } => change(Change::Release { service }),
         Verb::Apply { changes } => {
@@ -160,7 +163,8 @@ fn standard_input() -> Result<String, String> {
 
 fn show(reply: Reply, json: bool) -> Result<(), String> {
     let text = match reply {
-        Reply::Done => return Ok(()),
+        Reply::Done | Reply::Retired { left: 0 } => return Ok(()),
+        Reply::Retired { left } => format!("{left} requests have not ended; they go on until their target stops\n"),
         Reply::Refused { error } => return Err(error),
         Reply::Targets { services } if json => pretty(&services)?,
         Reply::Ledger { services } if json => pretty(&services)?,

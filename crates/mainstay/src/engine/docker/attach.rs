@@ -28,25 +28,39 @@ pub(super) async fn probe(docker: &Docker, name: &str, argv: &[String], timeout_
 }
 
 async fn run_quietly(docker: &Docker, name: &str, argv: &[String]) -> Result<ProbeResult> {
-    let doing = format!("run the health check of `{name}`");
+    let ran = run(docker, name, argv, PROBE_OUTPUT_BYTES, &format!("run the health check of `{name}`")).await?;
+    let text = [ran.stdout, ran.stderr].concat();
+    Ok(ProbeResult { passed: ran.code == Some(0), output: String::from_utf8_lossy(&text).trim().to_owned() })
+}
+
+/// A command that ran in a container.
+pub(super) struct Ran {
+    pub(super) code: Option<i64>,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
+}
+
+/// Runs a command in a container to its end, and keeps so much of what it writes.
+pub(super) async fn run(docker: &Docker, name: &str, argv: &[String], most_bytes: usize, doing: &str) -> Result<Ran> {
     let options = CreateExecOptions {
         cmd: Some(argv.to_vec()),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         ..Default::default()
     };
-    let exec = docker.create_exec(name, options).await.map_err(failed(&doing))?;
-    let mut text = Vec::new();
+    let exec = docker.create_exec(name, options).await.map_err(failed(doing))?;
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     if let StartExecResults::Attached { mut output, .. } =
-        docker.start_exec(&exec.id, None::<StartExecOptions>).await.map_err(failed(&doing))?
+        docker.start_exec(&exec.id, None::<StartExecOptions>).await.map_err(failed(doing))?
     {
-        while let Some(part) = output.try_next().await.map_err(failed(&doing))? {
-            let room = PROBE_OUTPUT_BYTES.saturating_sub(text.len());
-            text.extend(part.into_bytes().iter().take(room));
+        while let Some(part) = output.try_next().await.map_err(failed(doing))? {
+            let kept = if matches!(part, LogOutput::StdErr { .. }) { &mut stderr } else { &mut stdout };
+            let room = most_bytes.saturating_sub(kept.len());
+            kept.extend(part.into_bytes().iter().take(room));
         }
     }
-    let result = docker.inspect_exec(&exec.id).await.map_err(failed(&doing))?;
-    Ok(ProbeResult { passed: result.exit_code == Some(0), output: String::from_utf8_lossy(&text).trim().to_owned() })
+    let result = docker.inspect_exec(&exec.id).await.map_err(failed(doing))?;
+    Ok(Ran { code: result.exit_code, stdout, stderr })
 }
 
 /// The last lines of a container's output.

@@ -27,10 +27,10 @@ async fn summaries(docker: &Docker, filters: HashMap<String, Vec<String>>) -> Re
     docker.list_containers(Some(options)).await.map_err(failed("list containers"))
 }
 
-/// A container of a service, and neither the store's nor one of `docker compose run`.
+/// A container of a service, and neither one of ours that never starts nor one of `docker compose run`.
 fn is_replica(summary: &ContainerSummary) -> bool {
     let label = |name: &str| summary.labels.as_ref().and_then(|labels| labels.get(name)).map(String::as_str);
-    label(labels::ROLE) != Some(labels::ROLE_STORE) && label("com.docker.compose.oneoff") != Some("True")
+    label(labels::ROLE).is_none() && label("com.docker.compose.oneoff") != Some("True")
 }
 
 fn name_of(summary: &ContainerSummary) -> Option<String> {
@@ -81,6 +81,7 @@ fn observed(found: ContainerInspectResponse) -> Option<ObservedContainer> {
     Some(ObservedContainer {
         name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
         number: number.and_then(|text| text.parse().ok()).unwrap_or(1),
+        release: label(labels::RELEASE).and_then(|text| text.parse().ok()),
         config_hash: label(labels::CONFIG).cloned(),
         spec: label(labels::SPEC).and_then(|json| serde_json::from_str(json).ok()),
         service,
@@ -191,7 +192,13 @@ fn published(ports: HashMap<String, Option<Vec<bollard::models::PortBinding>>>) 
     all
 }
 
-pub(super) async fn create(docker: &Docker, name: &str, spec: &ContainerSpec, body: ContainerCreateBody) -> Result<()> {
+pub(super) async fn create(
+    docker: &Docker,
+    name: &str,
+    spec: &ContainerSpec,
+    release: u32,
+    body: ContainerCreateBody,
+) -> Result<()> {
     let doing = format!("create container `{name}`");
     let options =
         CreateContainerOptions { name: Some(name.to_owned()), platform: spec.platform.clone().unwrap_or_default() };
@@ -199,7 +206,7 @@ pub(super) async fn create(docker: &Docker, name: &str, spec: &ContainerSpec, bo
     for (network, attachment) in spec.run.networks.iter().skip(1) {
         let request = NetworkConnectRequest {
             container: name.to_owned(),
-            endpoint_config: Some(translate::endpoint(&spec.service, attachment)),
+            endpoint_config: Some(translate::endpoint(spec, release, attachment)),
         };
         let doing = format!("connect container `{name}` to network `{network}`");
         docker.connect_network(network, request).await.map_err(failed(&doing))?;

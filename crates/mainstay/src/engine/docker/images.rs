@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::models::CreateImageInfo;
-use bollard::query_parameters::{BuildImageOptions, CreateImageOptions, ListImagesOptions, TagImageOptions};
+use bollard::query_parameters::{
+    BuildImageOptions, CreateImageOptions, ListContainersOptions, ListImagesOptions, RemoveImageOptions,
+    TagImageOptions,
+};
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt as _};
 use mainstay_plan::observed::ObservedImage;
@@ -14,7 +17,7 @@ use mainstay_plan::stack::Build;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::super::Progress;
-use super::{failed, status_of};
+use super::{DockerEngine, failed, status_of, unless};
 use crate::error::{Error, Result};
 use crate::workshop;
 
@@ -39,12 +42,14 @@ pub(super) async fn list(docker: &Docker) -> Result<BTreeMap<String, ObservedIma
 pub(super) async fn inspect(docker: &Docker, reference: &str) -> Result<Option<ObservedImage>> {
     match docker.inspect_image(reference).await {
         Ok(found) => {
-            let test = found.config.and_then(|config| config.healthcheck).and_then(|check| check.test);
+            let config = found.config.unwrap_or_default();
+            let test = config.healthcheck.and_then(|check| check.test);
             let has = test.is_some_and(|test| test.first().is_some_and(|kind| kind != "NONE"));
             Ok(Some(ObservedImage {
                 id: found.id.unwrap_or_default(),
                 architecture: found.architecture.unwrap_or_default(),
                 has_healthcheck: Some(has),
+                labels: config.labels.unwrap_or_default().into_iter().collect(),
             }))
         }
         Err(error) if status_of(&error) == Some(404) => Ok(None),
@@ -186,4 +191,47 @@ fn build_failed(doing: &str, cause: &str, tail: &VecDeque<String>) -> Error {
     let output: Vec<String> = tail.iter().map(|line| format!("    {line}")).collect();
     let shown = if output.is_empty() { String::new() } else { format!("\n{}", output.join("\n")) };
     Error::new(format!("{doing}: {cause}{shown}")).hint("the last lines of the build's output stand above")
+}
+
+/// An image under one of its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TaggedImage {
+    /// The name and tag.
+    pub(crate) reference: String,
+    pub(crate) id: String,
+    /// With layers that it may share with others.
+    pub(crate) size_bytes: u64,
+    /// When it was made, in seconds since 1970.
+    pub(crate) made_s: i64,
+}
+
+impl DockerEngine {
+    /// Every image under each of its names.
+    pub(crate) async fn tagged_images(&self) -> Result<Vec<TaggedImage>> {
+        let all = self.docker.list_images(None::<ListImagesOptions>).await.map_err(failed("list images"))?;
+        let tagged = all.into_iter().flat_map(|image| {
+            let (id, made_s) = (image.id, image.created);
+            let size_bytes = u64::try_from(image.size).unwrap_or(0);
+            image.repo_tags.into_iter().map(move |reference| TaggedImage {
+                reference,
+                id: id.clone(),
+                size_bytes,
+                made_s,
+            })
+        });
+        Ok(tagged.collect())
+    }
+
+    /// The images of all containers, running or not, of every project.
+    pub(crate) async fn images_in_use(&self) -> Result<Vec<String>> {
+        let options = ListContainersOptions { all: true, ..Default::default() };
+        let all = self.docker.list_containers(Some(options)).await.map_err(failed("list containers"))?;
+        Ok(all.into_iter().filter_map(|container| container.image_id).collect())
+    }
+
+    /// Takes a name from an image, and the image away with its last name. One that is gone is no error.
+    pub(crate) async fn remove_image(&self, reference: &str) -> Result<()> {
+        let removed = self.docker.remove_image(reference, None::<RemoveImageOptions>, None).await.map(drop);
+        unless(&[404], removed, &format!("remove image `{reference}`"))
+    }
 }

@@ -7,7 +7,9 @@
 mod address;
 pub(crate) mod attach;
 mod containers;
+mod edge;
 mod images;
+mod lock;
 mod resources;
 mod store;
 mod translate;
@@ -21,11 +23,13 @@ use mainstay_plan::observed::{ObservedContainer, ObservedImage, ObservedNetwork,
 use mainstay_plan::spec::{ContainerSpec, StoreFile};
 use mainstay_plan::stack::{Build, Network, Volume};
 
-use super::{Engine, EngineInfo, Inspected, ProbeResult, Progress};
+use super::{EdgeAsk, EdgeReply, Engine, EngineInfo, Inspected, ProbeResult, Progress};
 use crate::error::{Error, Result};
 
 pub(crate) use address::Surroundings;
 pub(crate) use containers::PortHolder;
+pub(crate) use images::TaggedImage;
+pub(crate) use lock::{Held, Lease};
 
 /// A call that answers at all answers within this: removing a large container
 /// on a busy disk has been seen to take a minute. Pulls, builds and waits stream,
@@ -36,6 +40,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 pub(crate) const OLDEST_API: (u32, u32) = (1, 41);
 
 /// A connection to a Docker Engine.
+#[derive(Clone)]
 pub(crate) struct DockerEngine {
     docker: Docker,
     address: String,
@@ -199,10 +204,12 @@ impl Engine for DockerEngine {
         project: &str,
         name: &str,
         spec: &ContainerSpec,
+        release: u32,
         carry: &BTreeMap<String, String>,
     ) -> Result<()> {
         let store = if spec.files.is_empty() { String::new() } else { store::path(&self.docker, project).await? };
-        containers::create(&self.docker, name, spec, translate::create_body(project, spec, carry, &store)).await
+        let body = translate::create_body(project, spec, release, carry, &store);
+        containers::create(&self.docker, name, spec, release, body).await
     }
 
     async fn start_container(&self, name: &str) -> Result<()> {
@@ -242,6 +249,10 @@ impl Engine for DockerEngine {
         attach::last_logs(&self.docker, name, lines).await
     }
 
+    async fn ask_edge(&self, container: &str, ask: &EdgeAsk<'_>) -> Result<EdgeReply> {
+        edge::ask(&self.docker, container, ask).await
+    }
+
     async fn has_store(&self, project: &str) -> Result<bool> {
         store::exists(&self.docker, project).await
     }
@@ -256,6 +267,10 @@ impl Engine for DockerEngine {
 
     async fn read_stored(&self, project: &str, name: &str) -> Result<Option<Vec<u8>>> {
         store::read(&self.docker, project, name).await
+    }
+
+    async fn read_stored_folder(&self, project: &str, folder: &str) -> Result<BTreeMap<String, Vec<u8>>> {
+        store::read_folder(&self.docker, project, folder).await
     }
 
     async fn write_stored(&self, project: &str, file: &StoreFile, content: &[u8]) -> Result<()> {

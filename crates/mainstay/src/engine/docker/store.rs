@@ -3,7 +3,7 @@
 //! engine's archive calls reach it. It works over a remote engine as well,
 //! and no process ever sees more than the one file that it is given.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read as _;
 
 use bollard::Docker;
@@ -20,7 +20,7 @@ use super::{containers, failed, images, resources, status_of, unless};
 use crate::error::{Error, Result};
 
 /// An image with nothing in it: the container needs one, and it never starts.
-const EMPTY_IMAGE: &str = "mainstay/empty:1";
+pub(super) const EMPTY_IMAGE: &str = "mainstay/empty:1";
 const MOUNT_POINT: &str = "/store";
 
 /// A secret or config is a small file; an archive beyond this is refused.
@@ -74,7 +74,7 @@ pub(super) async fn create(docker: &Docker, project: &str) -> Result<()> {
     unless(&[409], docker.create_container(Some(options), body).await.map(drop), "create the store's container")
 }
 
-async fn import_empty(docker: &Docker) -> Result<()> {
+pub(super) async fn import_empty(docker: &Docker) -> Result<()> {
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(tar::EntryType::Directory);
@@ -123,6 +123,40 @@ pub(super) async fn read(docker: &Docker, project: &str, name: &str) -> Result<O
     let mut content = Vec::new();
     entry.map_err(broken)?.take(LARGEST_FILE_BYTES).read_to_end(&mut content).map_err(broken)?;
     Ok(Some(content))
+}
+
+/// Bounds what a folder of receipts may take: some hundred of them.
+const LARGEST_FOLDER_BYTES: usize = 32 << 20;
+
+pub(super) async fn read_folder(docker: &Docker, project: &str, folder: &str) -> Result<BTreeMap<String, Vec<u8>>> {
+    let options = DownloadFromContainerOptions { path: format!("{MOUNT_POINT}/{folder}") };
+    let mut stream = docker.download_from_container(&container_name(project), Some(options));
+    let doing = format!("read `{folder}` from the store");
+    let mut archive = Vec::new();
+    loop {
+        match stream.try_next().await {
+            Ok(Some(part)) if archive.len() + part.len() <= LARGEST_FOLDER_BYTES => archive.extend_from_slice(&part),
+            Ok(Some(_)) => {
+                return Err(Error::new(format!("{doing}: it is larger than {} MiB", LARGEST_FOLDER_BYTES >> 20)));
+            }
+            Ok(None) => break,
+            // Neither the folder nor the store need be there.
+            Err(error) if status_of(&error) == Some(404) => return Ok(BTreeMap::new()),
+            Err(error) => return Err(failed(&doing)(error)),
+        }
+    }
+    let broken = |error: std::io::Error| Error::new(format!("{doing}: {error}"));
+    let mut files = BTreeMap::new();
+    for entry in tar::Archive::new(archive.as_slice()).entries().map_err(broken)? {
+        let mut entry = entry.map_err(broken)?;
+        let name = entry.path().map_err(broken)?.file_name().map(|name| name.to_string_lossy().into_owned());
+        if let Some(name) = name.filter(|_| entry.header().entry_type().is_file()) {
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).map_err(broken)?;
+            let _ = files.insert(name, content);
+        }
+    }
+    Ok(files)
 }
 
 pub(super) async fn write(docker: &Docker, project: &str, file: &StoreFile, content: &[u8]) -> Result<()> {

@@ -17,6 +17,7 @@ use mainstay_plan::stack::{Attachment, Healthcheck, Mount, Resources, Restart, R
 pub(super) fn create_body(
     project: &str,
     spec: &ContainerSpec,
+    release: u32,
     carry: &BTreeMap<String, String>,
     store: &str,
 ) -> ContainerCreateBody {
@@ -31,12 +32,12 @@ pub(super) fn create_body(
         env: Some(environment(run)),
         tty: Some(run.tty),
         open_stdin: Some(run.stdin_open),
-        labels: Some(labels::of_container(project, spec).into_iter().collect()),
+        labels: Some(labels::of_container(project, spec, release).into_iter().collect()),
         exposed_ports: Some(exposed(run)),
         healthcheck: run.healthcheck.as_ref().map(health),
         stop_signal: run.stop_signal.clone(),
         stop_timeout: run.stop_grace_period_ms.map(|ms| signed(ms.div_ceil(1000))),
-        networking_config: networking(spec),
+        networking_config: networking(spec, release),
         host_config: Some(host_config(spec, carry, store)),
         ..Default::default()
     }
@@ -77,15 +78,16 @@ fn health(check: &Healthcheck) -> HealthConfig {
 
 /// The network that the container is made on; the engine takes one at creation
 /// (API 1.44 and later take more), and the others are connected before the start.
-fn networking(spec: &ContainerSpec) -> Option<NetworkingConfig> {
+fn networking(spec: &ContainerSpec, release: u32) -> Option<NetworkingConfig> {
     let (name, attachment) = spec.run.networks.first()?;
-    let endpoints = HashMap::from([(name.clone(), endpoint(&spec.service, attachment))]);
+    let endpoints = HashMap::from([(name.clone(), endpoint(spec, release, attachment))]);
     Some(NetworkingConfig { endpoints_config: Some(endpoints) })
 }
 
-/// How a container stands on a network: by its service's name and its aliases.
-pub(super) fn endpoint(service: &str, attachment: &Attachment) -> EndpointSettings {
-    let aliases = std::iter::once(service.to_owned()).chain(attachment.aliases.iter().cloned()).collect();
+/// How a container stands on a network: by its service's name, its own as a target, and its aliases.
+pub(super) fn endpoint(spec: &ContainerSpec, release: u32, attachment: &Attachment) -> EndpointSettings {
+    let own = [spec.service.clone(), spec.target_name(release)];
+    let aliases = own.into_iter().chain(attachment.aliases.iter().cloned()).collect();
     EndpointSettings {
         aliases: Some(aliases),
         ipam_config: attachment

@@ -1,5 +1,7 @@
 //! The executor on the in-memory engine: a good day, and a failure at every step in turn.
 
+mod rollouts;
+
 use std::collections::BTreeMap;
 
 use mainstay_plan::compose::{Input, SourceFile, load};
