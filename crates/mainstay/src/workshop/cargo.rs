@@ -29,6 +29,13 @@ struct Package {
     name: String,
     manifest_path: PathBuf,
     dependencies: Vec<Dependency>,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -60,11 +67,7 @@ pub(super) fn source_digest(folder: &Path, package: &str) -> Result<String> {
     let metadata = metadata(folder)?;
     let by_dir: BTreeMap<&Path, &Package> =
         metadata.packages.iter().filter_map(|p| Some((p.manifest_path.parent()?, p))).collect();
-    let wanted = metadata.packages.iter().find(|p| p.name == package).ok_or_else(|| {
-        let names: Vec<&str> = metadata.packages.iter().map(|p| p.name.as_str()).collect();
-        Error::new(format!("the workspace has no package `{package}`"))
-            .hint(format!("`x-mainstay: cargo:` takes one of `{}`", names.join("`, `")))
-    })?;
+    let wanted = find(&metadata, package)?;
     let mut folders: BTreeSet<&Path> = BTreeSet::new();
     let mut queue: Vec<&Path> = wanted.manifest_path.parent().into_iter().collect();
     while let Some(dir) = queue.pop() {
@@ -83,6 +86,27 @@ pub(super) fn source_digest(folder: &Path, package: &str) -> Result<String> {
         hash_folder(&mut hash, &metadata.workspace_root, dir)?;
     }
     Ok(hex(&hash.finalize()))
+}
+
+fn find<'a>(metadata: &'a Metadata, package: &str) -> Result<&'a Package> {
+    metadata.packages.iter().find(|p| p.name == package).ok_or_else(|| {
+        let names: Vec<&str> = metadata.packages.iter().map(|p| p.name.as_str()).collect();
+        Error::new(format!("the workspace has no package `{package}`"))
+            .hint(format!("`x-mainstay: cargo:` takes one of `{}`", names.join("`, `")))
+    })
+}
+
+/// The name of a package's binary: the package's own, else that of the only one it has.
+fn binary(package: &Package) -> Result<&str> {
+    let mut binaries = package.targets.iter().filter(|target| target.kind.iter().any(|kind| kind == "bin"));
+    let name = &package.name;
+    match (binaries.clone().find(|target| target.name == *name), binaries.next(), binaries.next()) {
+        (Some(own), ..) => Ok(&own.name),
+        (None, Some(only), None) => Ok(&only.name),
+        (None, None, _) => Err(Error::new(format!("package `{name}` has no binary"))),
+        (None, Some(_), Some(_)) => Err(Error::new(format!("package `{name}` has several binaries"))
+            .hint("name the one that is meant as the package is named")),
+    }
 }
 
 /// Tests are no part of the binary; a change there makes no new release.
@@ -117,12 +141,13 @@ fn hash_file(hash: &mut Sha256, root: &Path, path: &Path) -> Result<()> {
 /// Builds the package's binary, static and without debugging symbols, and says where it is.
 pub(super) async fn build(folder: &Path, package: &str, progress: Progress<'_>) -> Result<PathBuf> {
     let metadata = metadata(folder)?;
+    let name = binary(find(&metadata, package)?)?.to_owned();
     let triple = host_triple()?;
     // glibc's names are resolved inside libc since 2.34, so that DNS works from
     // a static binary on `scratch` as well. `--target` keeps proc-macros dynamic.
     let flags_name = format!("CARGO_TARGET_{}_RUSTFLAGS", triple.to_uppercase().replace('-', "_"));
     let mut child = Command::new("cargo")
-        .args(["build", "--release", "--locked", "--target", &triple, "--package", package])
+        .args(["build", "--release", "--locked", "--target", &triple, "--package", package, "--bin", &name])
         .env(flags_name, "-C target-feature=+crt-static")
         .current_dir(&metadata.workspace_root)
         .stdin(Stdio::null())
@@ -144,7 +169,7 @@ pub(super) async fn build(folder: &Path, package: &str, progress: Progress<'_>) 
         let tail = output.iter().rev().take(30).rev().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n");
         return Err(Error::new(format!("`cargo build --package {package}` failed\n{tail}")));
     }
-    Ok(metadata.target_directory.join(triple).join("release").join(package))
+    Ok(metadata.target_directory.join(triple).join("release").join(name))
 }
 
 fn host_triple() -> Result<String> {

@@ -61,7 +61,7 @@ pub(crate) fn digest(build: &Build) -> Result<String> {
 /// A file cannot be read, the context is too large, or cargo fails.
 pub(crate) async fn context(build: &Build, progress: Progress<'_>) -> Result<Bytes> {
     let binary = match &build.cargo {
-        Some(package) => Some((package, cargo::build(Path::new(&build.context), package, progress).await?)),
+        Some(package) => Some(cargo::build(Path::new(&build.context), package, progress).await?),
         None => None,
     };
     let mut archive = tar::Builder::new(Vec::new());
@@ -79,10 +79,11 @@ pub(crate) async fn context(build: &Build, progress: Progress<'_>) -> Result<Byt
         }
         file.append_to(&mut archive)?;
     }
-    if let Some((package, path)) = binary {
+    if let Some(path) = binary {
+        let name = path.file_name().unwrap_or_default();
         let mut file = std::fs::File::open(&path).map_err(broken)?;
         let mut header = files::header(file.metadata().map_err(broken)?.len(), 0o755);
-        archive.append_data(&mut header, package, &mut file).map_err(broken)?;
+        archive.append_data(&mut header, name, &mut file).map_err(broken)?;
     }
     let mut bytes = archive.into_inner().map_err(broken)?;
     bytes.flush().map_err(broken)?;
