@@ -1,7 +1,8 @@
 //! The edge: a load balancer that swaps what is behind it without dropping a request.
 //!
 //! `balance` decides who gets a request, `route` which service it is for: both do no I/O. `forward` carries a request to
-//! a target and its answer back, `server` accepts, `probe` asks the targets how they are, `ledger` counts.
+//! a target and its answer back, `server` accepts, `probe` asks the targets how they are, `ledger` counts, and
+//! `metrics` shows what it counted.
 
 pub mod admin;
 pub mod balance;
@@ -9,7 +10,10 @@ mod count;
 mod forward;
 pub mod journal;
 pub mod ledger;
+pub mod limit;
+pub mod metrics;
 pub mod probe;
 pub mod route;
 pub mod server;
 pub mod settings;
+pub mod upkeep;

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::count::{Count, One};
 use crate::forward::{Core, answer};
 pub use crate::forward::{Log, Shared};
+use crate::limit::Limit;
 
 /// When the process has no descriptor left for a connection, others have to end first.
 const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
@@ -68,6 +70,9 @@ async fn accept(core: Rc<Core>, listener: TcpListener, leaving: CancellationToke
     let open = Rc::new(Count::default());
     let settings = &core.shared.settings;
     loop {
+        if open.now() >= settings.connections {
+            core.shared.hits.hit(Limit::Connections);
+        }
         let next = async {
             open.below(settings.connections).await;
             listener.accept().await
@@ -93,8 +98,25 @@ async fn accept(core: Rc<Core>, listener: TcpListener, leaving: CancellationToke
     let _ = timeout(settings.grace, ended).await;
 }
 
+/// A connection that is counted on all cores together, for those who look on.
+struct Open<'a>(&'a AtomicUsize);
+
+impl<'a> Open<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// One client's connection, until it ends, or the edge leaves and its request has ended.
 async fn connection(core: Rc<Core>, stream: TcpStream, client: SocketAddr, leaving: CancellationToken, _one: One) {
+    let _open = Open::new(&core.shared.connections);
     let _ = stream.set_nodelay(true);
     let settings = &core.shared.settings;
     let mut builder = http1::Builder::new();

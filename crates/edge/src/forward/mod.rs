@@ -24,9 +24,10 @@ use hyper::{Request, Response, StatusCode};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::balance::{Balancer, Finding, Target};
+use crate::balance::{Balancer, Finding, Services, Target};
 use crate::count::Count;
 use crate::ledger::Ledger;
+use crate::limit::Hits;
 use crate::route::Routes;
 use crate::settings::Settings;
 use attempt::{Attempt, Message};
@@ -60,6 +61,27 @@ pub struct Shared {
     pub log: Box<dyn Log>,
     /// Requests that wait now.
     pub held: AtomicUsize,
+    /// Connections of clients that are open now.
+    pub connections: AtomicUsize,
+    /// How often which limit was hit.
+    pub hits: Hits,
+}
+
+impl Shared {
+    /// What they share at the start.
+    #[must_use]
+    pub fn new(services: Services, routes: Routes, settings: Settings, log: Box<dyn Log>) -> Self {
+        Self {
+            balancer: Balancer::new(services, settings.hysteresis),
+            routes,
+            ledger: Ledger::default(),
+            log,
+            settings,
+            held: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+            hits: Hits::default(),
+        }
+    }
 }
 
 /// Takes the access log's lines, and never waits for who reads them.
@@ -145,7 +167,7 @@ pub(crate) async fn answer(core: Rc<Core>, client: SocketAddr, request: Request<
             exchange.answered(response.status().as_u16());
             pass_back(response, exchange, protocol.zip(client_end))
         }
-        Err(own) => own::answer(own, exchange),
+        Err(own) => own::answer(own, &core.shared.hits, exchange),
     };
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(headers::REQUEST_ID, id);

@@ -6,6 +6,8 @@ use hyper::{Response, StatusCode};
 
 use super::body::Answer;
 use super::exchange::Exchange;
+use crate::ledger::End;
+use crate::limit::{Hits, Limit};
 
 /// Why a request gets an answer of the edge's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,16 @@ impl Own {
         }
     }
 
+    /// The limit that was hit, where that is why.
+    fn limit(self) -> Option<Limit> {
+        match self {
+            Self::TooLarge => Some(Limit::BodyBytes),
+            Self::SlowBody => Some(Limit::BodyTime),
+            Self::TooManyHeld => Some(Limit::Held),
+            _ => None,
+        }
+    }
+
     fn words(self) -> &'static str {
         match self {
             Self::NoRoute => "Nothing is served under this name.\n",
@@ -47,9 +59,11 @@ impl Own {
 }
 
 /// Says it.
-pub(super) fn answer(own: Own, mut exchange: Box<Exchange>) -> Response<Answer> {
-    exchange.answered(own.status().as_u16());
-    exchange.complete();
+pub(super) fn answer(own: Own, hits: &Hits, mut exchange: Box<Exchange>) -> Response<Answer> {
+    if let Some(limit) = own.limit() {
+        hits.hit(limit);
+    }
+    exchange.answered_by_us(own.status().as_u16(), End::Failed);
     let mut response = Response::new(Answer::Own(Some(Bytes::from_static(own.words().as_bytes()))));
     *response.status_mut() = own.status();
     let headers = response.headers_mut();

@@ -12,8 +12,8 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use mainstay_edge::balance::{Balancer, Change, Services, Target};
-use mainstay_edge::ledger::{Ledger, Snapshot};
+use mainstay_edge::balance::{Change, Services, Target};
+use mainstay_edge::ledger::Snapshot;
 use mainstay_edge::route::Routes;
 use mainstay_edge::server::{Log, Shared, serve};
 use mainstay_edge::settings::Settings;
@@ -60,14 +60,8 @@ pub(crate) fn quick() -> Settings {
 impl Edge {
     pub(crate) fn start(settings: Settings) -> Self {
         let lines = Lines::default();
-        let shared = Arc::new(Shared {
-            balancer: Balancer::new(Services::new(), settings.hysteresis),
-            routes: Routes::new(vec!["/=app".parse().expect("a route")]),
-            ledger: Ledger::default(),
-            settings,
-            log: Box::new(lines.clone()),
-            held: AtomicUsize::new(0),
-        });
+        let routes = Routes::new(vec!["/=app".parse().expect("a route")]);
+        let shared = Arc::new(Shared::new(Services::new(), routes, settings, Box::new(lines.clone())));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let leaving = CancellationToken::new();
