@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -16,6 +16,7 @@ use tokio::task::LocalSet;
 use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::client::Seat;
 use crate::count::{Count, One};
 use crate::forward::{Core, answer};
 pub use crate::forward::{Log, Shared};
@@ -83,8 +84,9 @@ async fn accept(core: Rc<Core>, listener: TcpListener, leaving: CancellationToke
         };
         match accepted {
             Ok((stream, client)) => {
-                let one = open.one();
-                tokio::task::spawn_local(connection(Rc::clone(&core), stream, client, leaving.clone(), one));
+                let Some(seat) = core.shared.clients.admit(client.ip(), &core.shared.hits) else { continue };
+                let place = Rc::new(Place { _one: open.one(), _open: Open::new(&core.shared), _seat: seat });
+                tokio::task::spawn_local(connection(Rc::clone(&core), stream, client, leaving.clone(), place));
             }
             Err(_) => sleep(PAUSE_AFTER_ACCEPT_ERROR).await,
         }
@@ -98,32 +100,46 @@ async fn accept(core: Rc<Core>, listener: TcpListener, leaving: CancellationToke
     let _ = timeout(settings.grace, ended).await;
 }
 
-/// A connection that is counted on all cores together, for those who look on.
-struct Open<'a>(&'a AtomicUsize);
+/// A connection's place among those of its core, of its client and of all, also when it has become a WebSocket.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _one: One,
+    _seat: Seat,
+    _open: Open,
+}
 
-impl<'a> Open<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+/// A connection that is counted on all cores together, for those who look on.
+#[derive(Debug)]
+struct Open(Arc<Shared>);
+
+impl Open {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.connections.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(shared))
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// One client's connection, until it ends, or the edge leaves and its request has ended.
-async fn connection(core: Rc<Core>, stream: TcpStream, client: SocketAddr, leaving: CancellationToken, _one: One) {
-    let _open = Open::new(&core.shared.connections);
+async fn connection(
+    core: Rc<Core>,
+    stream: TcpStream,
+    client: SocketAddr,
+    leaving: CancellationToken,
+    place: Rc<Place>,
+) {
     let _ = stream.set_nodelay(true);
     let settings = &core.shared.settings;
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(settings.head_time).max_buf_size(settings.head_bytes);
     let service = service_fn(|request| {
-        let core = Rc::clone(&core);
-        async move { Ok::<_, std::convert::Infallible>(answer(core, client, request).await) }
+        let (core, place) = (Rc::clone(&core), Rc::clone(&place));
+        async move { Ok::<_, std::convert::Infallible>(answer(core, client, place, request).await) }
     });
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
     tokio::select! {

@@ -1,10 +1,13 @@
 //! The limits, each with its reason.
 
+mod clients;
+
 use std::time::Duration;
 
 use clap::{Args, FromArgMatches as _};
 
 use crate::balance::Hysteresis;
+pub use clients::ClientSettings;
 
 /// What the edge waits for, and how much of anything it takes.
 #[derive(Debug, Clone, Args)]
@@ -62,6 +65,9 @@ pub struct Settings {
     /// How long requests may take to end when the edge leaves.
     #[arg(long, env = "EDGE_GRACE", value_parser = humantime::parse_duration, default_value = "30s")]
     pub grace: Duration,
+    /// How much one client may have.
+    #[command(flatten)]
+    pub clients: ClientSettings,
 }
 
 impl Default for Settings {

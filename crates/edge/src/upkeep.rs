@@ -16,5 +16,6 @@ pub async fn run(shared: Arc<Shared>) {
     loop {
         turns.tick().await;
         shared.ledger.forget(&shared.balancer.services(), Instant::now());
+        shared.clients.sweep();
     }
 }

@@ -25,10 +25,12 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::balance::{Balancer, Finding, Services, Target};
+use crate::client::{self, Clients};
 use crate::count::Count;
 use crate::ledger::Ledger;
 use crate::limit::Hits;
 use crate::route::Routes;
+use crate::server::Place;
 use crate::settings::Settings;
 use attempt::{Attempt, Message};
 pub(crate) use body::Answer;
@@ -63,6 +65,8 @@ pub struct Shared {
     pub held: AtomicUsize,
     /// Connections of clients that are open now.
     pub connections: AtomicUsize,
+    /// Who asks, and how much of it.
+    pub clients: Clients,
     /// How often which limit was hit.
     pub hits: Hits,
 }
@@ -76,6 +80,7 @@ impl Shared {
             routes,
             ledger: Ledger::default(),
             log,
+            clients: Clients::new(&settings.clients),
             settings,
             held: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
@@ -131,17 +136,25 @@ impl Core {
 }
 
 /// Answers one request.
-pub(crate) async fn answer(core: Rc<Core>, client: SocketAddr, request: Request<Incoming>) -> Response<Answer> {
+pub(crate) async fn answer(
+    core: Rc<Core>,
+    client: SocketAddr,
+    place: Rc<Place>,
+    request: Request<Incoming>,
+) -> Response<Answer> {
     let (mut parts, body) = request.into_parts();
     let client_end = parts.extensions.remove::<OnUpgrade>();
     let protocol = upgrade::wanted(&parts.headers);
     let host = host(&parts).to_owned();
-    let client = client.ip().to_canonical().to_string();
+    let (peer, trusted) = (client.ip().to_canonical(), &core.shared.settings.clients.trusted);
+    let source = client::source(peer, &parts.headers, trusted);
+    let scheme = client::scheme(peer, &parts.headers, trusted, "http");
+    let client = source.to_string();
     headers::strip(&mut parts.headers);
     if let Some(protocol) = &protocol {
         upgrade::ask(&mut parts.headers, protocol.clone());
     }
-    headers::introduce(&mut parts.headers, &client, &host, "http");
+    headers::introduce(&mut parts.headers, &client, &host, scheme);
     let request_id = headers::identify(&mut parts.headers, || fastrand::u128(..));
     let service = core.shared.routes.find(&host, parts.uri.path()).unwrap_or_default().to_owned();
     let line = Line {
@@ -154,7 +167,9 @@ pub(crate) async fn answer(core: Rc<Core>, client: SocketAddr, request: Request<
         ..Line::default()
     };
     let mut exchange = Box::new(Exchange::new(Rc::clone(&core), line));
-    let answered = if service.is_empty() {
+    let answered = if let Err(wait) = core.shared.clients.allow(source, &core.shared.hits) {
+        Err(Own::TooOften(wait))
+    } else if service.is_empty() {
         Err(Own::NoRoute)
     } else {
         match read(&core.shared.settings, &parts, body).await {
@@ -165,7 +180,7 @@ pub(crate) async fn answer(core: Rc<Core>, client: SocketAddr, request: Request<
     let mut response = match answered {
         Ok(response) => {
             exchange.answered(response.status().as_u16());
-            pass_back(response, exchange, protocol.zip(client_end))
+            pass_back(response, exchange, place, protocol.zip(client_end))
         }
         Err(own) => own::answer(own, &core.shared.hits, exchange),
     };
@@ -179,6 +194,7 @@ pub(crate) async fn answer(core: Rc<Core>, client: SocketAddr, request: Request<
 fn pass_back(
     mut response: Response<Incoming>,
     exchange: Box<Exchange>,
+    place: Rc<Place>,
     upgrade: Option<(HeaderValue, OnUpgrade)>,
 ) -> Response<Answer> {
     let target_end = response.extensions_mut().remove::<OnUpgrade>();
@@ -188,7 +204,11 @@ fn pass_back(
     if let (true, Some((_, client_end)), Some(target_end), Some(protocol)) = (switches, upgrade, target_end, protocol) {
         let is_websocket = protocol.as_bytes().eq_ignore_ascii_case(b"websocket");
         upgrade::ask(response.headers_mut(), protocol);
-        tokio::task::spawn_local(upgrade::carry(client_end, target_end, is_websocket, exchange));
+        let carrying = upgrade::carry(client_end, target_end, is_websocket, exchange);
+        tokio::task::spawn_local(async move {
+            carrying.await;
+            drop(place);
+        });
         return response.map(|_| Answer::Own(None));
     }
     let media_type = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();

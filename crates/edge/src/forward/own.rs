@@ -1,5 +1,7 @@
 //! What the edge says itself, where no target does.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
@@ -20,6 +22,8 @@ pub(super) enum Own {
     TooManyHeld,
     BadTarget,
     SlowTarget,
+    /// So long too early.
+    TooOften(Duration),
 }
 
 impl Own {
@@ -32,7 +36,23 @@ impl Own {
             Self::NoTarget | Self::TooManyHeld => StatusCode::SERVICE_UNAVAILABLE,
             Self::BadTarget => StatusCode::BAD_GATEWAY,
             Self::SlowTarget => StatusCode::GATEWAY_TIMEOUT,
+            Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
         }
+    }
+
+    /// When to ask again, in seconds, where that is of use.
+    fn retry_after(self) -> Option<u64> {
+        match self {
+            Self::NoTarget | Self::TooManyHeld => Some(1),
+            // A whole second more than was said is enough; a part of one less is not.
+            Self::TooOften(wait) => Some(wait.as_secs() + 1),
+            _ => None,
+        }
+    }
+
+    /// Whether it was told to say so, and it is no failure.
+    fn end(self) -> End {
+        if matches!(self, Self::TooOften(_)) { End::Refused } else { End::Failed }
     }
 
     /// The limit that was hit, where that is why.
@@ -54,6 +74,7 @@ impl Own {
             Self::NoTarget | Self::TooManyHeld => "The service is not available now. Please try again.\n",
             Self::BadTarget => "The service broke off while it answered.\n",
             Self::SlowTarget => "The service did not answer in time.\n",
+            Self::TooOften(_) => "These are too many requests. Please try again later.\n",
         }
     }
 }
@@ -63,14 +84,14 @@ pub(super) fn answer(own: Own, hits: &Hits, mut exchange: Box<Exchange>) -> Resp
     if let Some(limit) = own.limit() {
         hits.hit(limit);
     }
-    exchange.answered_by_us(own.status().as_u16(), End::Failed);
+    exchange.answered_by_us(own.status().as_u16(), own.end());
     let mut response = Response::new(Answer::Own(Some(Bytes::from_static(own.words().as_bytes()))));
     *response.status_mut() = own.status();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if own.status() == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(seconds) = own.retry_after() {
+        headers.insert(header::RETRY_AFTER, seconds.into());
     }
     response
 }

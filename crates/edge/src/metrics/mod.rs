@@ -164,6 +164,8 @@ fn now(text: &mut Text, shared: &Shared) {
     text.sample("edge_requests_held", &[], shared.held.load(Ordering::Relaxed));
     text.head("edge_client_connections", Kind::Gauge, "Connections of clients that are open now.");
     text.sample("edge_client_connections", &[], shared.connections.load(Ordering::Relaxed));
+    text.head("edge_clients", Kind::Gauge, "Clients that are told apart for their limits now.");
+    text.sample("edge_clients", &[], shared.clients.count());
     text.head("edge_limit_hits_total", Kind::Counter, "How often a limit was hit.");
     for (limit, count) in shared.hits.all() {
         text.sample("edge_limit_hits_total", &[("limit", limit)], count);
