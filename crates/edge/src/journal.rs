@@ -48,6 +48,9 @@ struct Document {
 struct Kept {
     shares: BTreeMap<String, u32>,
     held: bool,
+    // Came later: a file without it is read, and one that does not need it is read by an older edge.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    maintenance: bool,
     targets: Vec<KeptTarget>,
 }
 
@@ -138,7 +141,8 @@ impl From<&Service> for Kept {
             release: target.release.clone(),
         };
         let targets = stays.map(|member| kept(&member.target)).collect();
-        Self { shares: service.shares.clone(), held: service.held, targets }
+        let (shares, held, maintenance) = (service.shares.clone(), service.held, service.maintenance);
+        Self { shares, held, maintenance, targets }
     }
 }
 
@@ -149,7 +153,8 @@ impl From<Kept> for Service {
             target: Target::new(&target.name, target.port, &target.release),
             health: Health::adding(),
         };
-        Self { members: kept.targets.into_iter().map(member).collect(), shares: kept.shares, held: kept.held }
+        let members = kept.targets.into_iter().map(member).collect();
+        Self { members, shares: kept.shares, held: kept.held, maintenance: kept.maintenance }
     }
 }
 
@@ -203,6 +208,20 @@ mod tests {
         all.get_mut("app").expect("the service").members[0].health.drain();
         journal.keep(&all).expect("it is kept");
         assert_eq!(journal.recall().0["app"].members.len(), 1);
+    }
+
+    #[test]
+    fn a_journal_of_before_maintenance_is_read_and_one_without_it_is_as_before() {
+        let folder = Folder::new("before");
+        let journal = Journal::new(folder.0.join("edge.json"));
+        let old = r#"{"version": 1, "services": {"app": {"shares": {"1": 1}, "held": true, "targets": []}}}"#;
+        fs::write(folder.0.join("edge.json"), old).expect("it is written");
+        let (mut all, wrong) = journal.recall();
+        assert!(wrong.is_empty() && all["app"].held && !all["app"].maintenance, "{wrong:?}");
+        assert!(!text(&all).contains("maintenance"));
+        all.get_mut("app").expect("the service").maintenance = true;
+        journal.keep(&all).expect("it is kept");
+        assert!(journal.recall().0["app"].maintenance);
     }
 
     #[test]

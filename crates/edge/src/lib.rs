@@ -13,6 +13,7 @@ pub mod journal;
 pub mod ledger;
 pub mod limit;
 pub mod metrics;
+pub mod pages;
 pub mod probe;
 pub mod route;
 pub mod server;

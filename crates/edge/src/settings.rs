@@ -1,12 +1,15 @@
 //! The limits, each with its reason.
 
+mod answers;
 mod clients;
 
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches as _};
 
 use crate::balance::Hysteresis;
+pub use answers::AnswerSettings;
 pub use clients::ClientSettings;
 
 /// What the edge waits for, and how much of anything it takes.
@@ -68,6 +71,15 @@ pub struct Settings {
     /// How much one client may have.
     #[command(flatten)]
     pub clients: ClientSettings,
+    /// What the edge adds to answers, and says itself.
+    #[command(flatten)]
+    pub answers: AnswerSettings,
+}
+
+/// Reads `on` or `off`.
+#[must_use]
+pub fn switch() -> impl TypedValueParser<Value = bool> {
+    PossibleValuesParser::new(["on", "off"]).map(|text| text == "on")
 }
 
 impl Default for Settings {

@@ -79,6 +79,9 @@ pub struct Shown {
     pub shares: BTreeMap<String, u32>,
     /// Whether requests wait until released.
     pub held: bool,
+    /// Whether requests are answered that it is closed.
+    #[serde(default)]
+    pub maintenance: bool,
     /// The targets.
     pub targets: Vec<ShownTarget>,
 }

@@ -124,5 +124,6 @@ fn shown(service: &Service) -> Shown {
         phase: member.health.phase(),
         in_flight: member.target.in_flight(),
     };
-    Shown { shares: service.shares.clone(), held: service.held, targets: service.members.iter().map(target).collect() }
+    let targets = service.members.iter().map(target).collect();
+    Shown { shares: service.shares.clone(), held: service.held, maintenance: service.maintenance, targets }
 }

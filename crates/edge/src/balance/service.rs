@@ -25,6 +25,8 @@ pub struct Service {
     pub shares: BTreeMap<String, u32>,
     /// Whether requests wait, whatever the targets could do.
     pub held: bool,
+    /// Whether requests are answered that the service is closed, whatever the targets could do.
+    pub maintenance: bool,
 }
 
 impl Service {

@@ -1,5 +1,6 @@
 //! Carries a request to a target, and the answer back.
 
+mod asked;
 mod attempt;
 mod body;
 mod exchange;
@@ -29,9 +30,11 @@ use crate::client::{self, Clients};
 use crate::count::Count;
 use crate::ledger::Ledger;
 use crate::limit::Hits;
+use crate::pages::Pages;
 use crate::route::Routes;
 use crate::server::Place;
 use crate::settings::Settings;
+use asked::Asked;
 use attempt::{Attempt, Message};
 pub(crate) use body::Answer;
 use body::Sent;
@@ -69,6 +72,8 @@ pub struct Shared {
     pub clients: Clients,
     /// How often which limit was hit.
     pub hits: Hits,
+    /// What a person sees where no target answers.
+    pub pages: Pages,
 }
 
 impl Shared {
@@ -81,6 +86,7 @@ impl Shared {
             ledger: Ledger::default(),
             log,
             clients: Clients::new(&settings.clients),
+            pages: Pages::new(settings.answers.pages.clone()),
             settings,
             held: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
@@ -150,6 +156,7 @@ pub(crate) async fn answer(
     let source = client::source(peer, &parts.headers, trusted);
     let scheme = client::scheme(peer, &parts.headers, trusted, "http");
     let client = source.to_string();
+    let asked = Asked::new(&parts.method, &parts.headers);
     headers::strip(&mut parts.headers);
     if let Some(protocol) = &protocol {
         upgrade::ask(&mut parts.headers, protocol.clone());
@@ -182,7 +189,7 @@ pub(crate) async fn answer(
             exchange.answered(response.status().as_u16());
             pass_back(response, exchange, place, protocol.zip(client_end))
         }
-        Err(own) => own::answer(own, &core.shared.hits, exchange),
+        Err(own) => own::answer(own, &core.shared, &asked, exchange),
     };
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(headers::REQUEST_ID, id);

@@ -148,6 +148,11 @@ fn targets(text: &mut Text, services: &Services) {
     for (service, found) in services {
         text.sample(name, &[("service", service)], u8::from(found.held));
     }
+    let name = "edge_service_maintenance";
+    text.head(name, Kind::Gauge, "Whether an operator has closed the service.");
+    for (service, found) in services {
+        text.sample(name, &[("service", service)], u8::from(found.maintenance));
+    }
 }
 
 fn phase(phase: Phase) -> &'static str {

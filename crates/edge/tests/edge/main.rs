@@ -2,6 +2,7 @@
 #![expect(clippy::indexing_slicing, reason = "a missing item fails the test, as it should")]
 
 mod clients;
+mod maintenance;
 mod metrics;
 mod program;
 mod requests;

@@ -142,6 +142,25 @@ async fn what_cannot_be_done_is_said_with_a_way_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_service_stays_closed_over_a_restart() {
+    let upstream = Upstream::start(Does::Answer(0)).await;
+    let mut program = Program::start("closed").await;
+    program.ok(&["add", "app", &upstream.address.to_string(), "--release", "1"]);
+    program.ok(&["ready", "app", "1"]);
+    program.ok(&["route", "app", "1"]);
+    program.ok(&["maintenance", "app", "on"]);
+    assert!(program.ok(&["targets"]).contains("closed: requests get 503 until `edge maintenance app off`"));
+    assert_eq!(program.get().await, 503);
+    program.terminate();
+    program.serve().await;
+    assert_eq!((program.get().await, upstream.count()), (503, 0));
+    program.ok(&["maintenance", "app", "off"]);
+    assert_eq!(program.get().await, 200);
+    assert!(program.refused(&["maintenance", "web", "on"]).contains("there is no service `web`"));
+    assert!(program.refused(&["maintenance", "app", "maybe"]).contains("possible values: on, off"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_journal_is_told_and_the_one_before_it_counts() {
     let upstream = Upstream::start(Does::Answer(0)).await;
     let mut program = Program::start("broken").await;
@@ -158,7 +177,20 @@ async fn a_broken_journal_is_told_and_the_one_before_it_counts() {
 
 #[test]
 fn help_is_there_for_every_verb() {
-    for verb in ["serve", "targets", "add", "route", "drain", "remove", "ready", "hold", "release", "ledger", "apply"] {
+    for verb in [
+        "serve",
+        "targets",
+        "add",
+        "route",
+        "drain",
+        "remove",
+        "ready",
+        "hold",
+        "release",
+        "maintenance",
+        "ledger",
+        "apply",
+    ] {
         let output = edge().args([verb, "--help"]).stdin(Stdio::null()).output().expect("it runs");
         assert!(output.status.success() && !output.stdout.is_empty(), "{verb}");
     }

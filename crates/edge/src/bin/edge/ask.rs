@@ -60,6 +60,12 @@ pub(crate) enum Verb {
     Hold { service: String },
     /// Let them wait no longer.
     Release { service: String },
+    /// Answer the requests of a service that it is closed for maintenance, or no longer.
+    Maintenance {
+        service: String,
+        #[arg(value_name = "on|off", action = clap::ArgAction::Set, value_parser = mainstay_edge::settings::switch())]
+        on: bool,
+    },
     /// Show what became of the requests, by release.
     Ledger {
         /// As JSON.
@@ -107,6 +113,7 @@ fn asks(verb: Verb) -> Result<(Vec<Ask>, bool), String> {
         Verb::Ready { service, release, wait } => (vec![Ask::Ready { service, release, seconds: wait }], false),
         Verb::Hold { service } => change(Change::Hold { service }),
         Verb::Release { service } => change(Change::Release { service }),
+        Verb::Maintenance { service, on } => change(Change::Maintenance { service, on }),
         Verb::Apply => {
             let mut text = String::new();
             let read = std::io::stdin().lock().take(LONGEST_INPUT).read_to_string(&mut text);
@@ -151,6 +158,9 @@ fn targets(services: &BTreeMap<String, Shown>) -> String {
                 "{name:<12} {place:<28} {:<14} {share:>6} {phase:<10} {:>9}\n",
                 target.release, target.in_flight
             );
+        }
+        if service.maintenance {
+            text += &format!("{name:<12} closed: requests get 503 until `edge maintenance {name} off`\n");
         }
         if service.held {
             text += &format!("{name:<12} held: requests wait until `edge release {name}`\n");

@@ -45,14 +45,12 @@ pub(crate) struct Serve {
 pub(crate) fn run(serve: Serve, socket: &Path) -> Result<(), String> {
     let journal = Arc::new(Journal::new(serve.journal));
     let (services, wrong) = journal.recall();
-    for wrong in wrong {
-        // A log that cannot be written to keeps nobody from being served.
-        let _ = writeln!(std::io::stderr(), "warning: {wrong}");
-    }
+    wrong.iter().for_each(|wrong| warn(wrong));
     let (log, writer) = Stdout::start().map_err(|error| format!("start the log's thread: {error}"))?;
     let shared = Arc::new(Shared::new(services, Routes::new(serve.routes), serve.settings, Box::new(log)));
     let metrics = serve.metrics.map(|address| listen(address).map_err(|error| format!("listen on {address}: {error}")));
     let metrics = metrics.transpose()?;
+    shared.pages.reload().iter().for_each(|wrong| warn(wrong));
     let leaving = CancellationToken::new();
     let threads = serve.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let mut serving = Vec::new();
@@ -86,7 +84,7 @@ fn govern(
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let probing = probe::watch(Arc::clone(&shared));
-        tokio::spawn(upkeep::run(Arc::clone(&shared)));
+        tokio::spawn(upkeep::run(Arc::clone(&shared), warn));
         if let Some(listener) = metrics {
             show_metrics(Arc::clone(&shared), listener).map_err(|error| format!("serve the metrics: {error}"))?;
         }
@@ -101,6 +99,11 @@ fn govern(
         leaving.cancel();
         ended
     })
+}
+
+fn warn(text: &str) {
+    // A log that cannot be written to keeps nobody from being served.
+    let _ = writeln!(std::io::stderr(), "warning: {text}");
 }
 
 /// Lets Prometheus read, until the edge has left.
