@@ -8,6 +8,7 @@ mod headers;
 mod hold;
 mod own;
 mod pool;
+mod security;
 mod upgrade;
 mod websocket;
 
@@ -191,6 +192,9 @@ pub(crate) async fn answer(
         }
         Err(own) => own::answer(own, &core.shared, &asked, exchange),
     };
+    if core.shared.settings.answers.security_headers && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        security::secure(response.headers_mut());
+    }
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(headers::REQUEST_ID, id);
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 
 use crate::client::Net;
 
@@ -16,4 +16,8 @@ pub struct AnswerSettings {
     /// Networks whose requests pass during maintenance, such as 192.0.2.7 or 10.0.0.0/8: who works on it has to see it.
     #[arg(long, env = "EDGE_MAINTENANCE_ALLOW", value_delimiter = ',')]
     pub maintenance_allow: Vec<Net>,
+    /// Whether X-Content-Type-Options, Referrer-Policy and X-Frame-Options are added where a target has not set them,
+    /// and its Server header is taken out. `off` passes on what targets say and nothing else.
+    #[arg(long, env = "EDGE_SECURITY_HEADERS", default_value = "on", action = ArgAction::Set, value_parser = super::switch())]
+    pub security_headers: bool,
 }

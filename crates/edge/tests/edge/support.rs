@@ -226,7 +226,8 @@ async fn one(stream: TcpStream, does: Does, seen: Arc<Mutex<Vec<Request<()>>>>) 
             match does {
                 Does::Answer(ms) => {
                     tokio::time::sleep(Duration::from_millis(ms)).await;
-                    Ok(Response::new(text(&format!("{name} {}", body.to_bytes().len()))))
+                    let response = Response::builder().header("server", "a target");
+                    Ok(response.body(text(&format!("{name} {}", body.to_bytes().len()))).expect("a response"))
                 }
                 Does::CloseOnSecond if turn == 0 => Ok(Response::new(text(&name))),
                 Does::CloseOnSecond | Does::Close => Err("closed as told"),
