@@ -9,6 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches as _};
 
 use crate::balance::Hysteresis;
+pub use crate::forward::{Coding, Codings};
 pub use answers::AnswerSettings;
 pub use clients::ClientSettings;
 

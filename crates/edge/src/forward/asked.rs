@@ -1,13 +1,18 @@
 //! What a client wants of its answer. The request itself goes on to a target, so this is kept of it.
 
 use hyper::Method;
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What is kept of a request for its answer.
 #[derive(Debug)]
 pub(crate) struct Asked {
     accept: Option<HeaderValue>,
+    codings: Option<HeaderValue>,
+    none_match: Option<HeaderValue>,
     reads: bool,
+    lured: bool,
 }
 
 /// How the edge's own words are said.
@@ -23,7 +28,30 @@ pub(crate) enum Form {
 
 impl Asked {
     pub(crate) fn new(method: &Method, headers: &HeaderMap) -> Self {
-        Self { accept: headers.get(header::ACCEPT).cloned(), reads: matches!(*method, Method::GET | Method::HEAD) }
+        let cross_site = headers.get(FETCH_SITE).is_some_and(|site| site == "cross-site");
+        Self {
+            accept: headers.get(header::ACCEPT).cloned(),
+            codings: headers.get(header::ACCEPT_ENCODING).cloned(),
+            none_match: headers.get(header::IF_NONE_MATCH).cloned(),
+            reads: matches!(*method, Method::GET | Method::HEAD),
+            lured: cross_site && headers.contains_key(header::COOKIE),
+        }
+    }
+
+    /// Which codings the client takes.
+    pub(crate) fn codings(&self) -> &str {
+        self.codings.as_ref().and_then(|codings| codings.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Tags of what the client has already.
+    pub(crate) fn none_match(&self) -> Option<&HeaderValue> {
+        self.none_match.as_ref()
+    }
+
+    /// Whether another site made the browser ask with the person's cookies: it could learn secrets from how well what
+    /// it made them ask for compresses together with them (BREACH).
+    pub(crate) fn may_be_lured(&self) -> bool {
+        self.lured
     }
 
     /// Whether it was a GET, or a HEAD, which may be made again without a word.

@@ -3,6 +3,7 @@
 mod asked;
 mod attempt;
 mod body;
+mod compress;
 mod exchange;
 mod headers;
 mod hold;
@@ -39,6 +40,8 @@ use asked::Asked;
 use attempt::{Attempt, Message};
 pub(crate) use body::Answer;
 use body::Sent;
+use compress::{Coders, Compressed};
+pub use compress::{Coding, Codings};
 use exchange::Exchange;
 pub(crate) use exchange::Line;
 use hold::{Waiting, wait_for_claim};
@@ -111,13 +114,15 @@ pub(crate) struct Core {
     pub(crate) exchanges: Rc<Count>,
     /// Cancelled when the edge leaves.
     leaving: CancellationToken,
+    coders: Rc<Coders>,
     /// Lines that are handed on together: waking the writer costs more than a line.
     lines: RefCell<Vec<u8>>,
 }
 
 impl Core {
     pub(crate) fn new(shared: Arc<Shared>, leaving: CancellationToken) -> Self {
-        Self { shared, pool: Pool::default(), exchanges: Rc::default(), leaving, lines: RefCell::default() }
+        let (pool, exchanges, coders, lines) = Default::default();
+        Self { shared, pool, exchanges, leaving, coders, lines }
     }
 
     pub(crate) fn log(&self, line: &Line) {
@@ -188,7 +193,7 @@ pub(crate) async fn answer(
     let mut response = match answered {
         Ok(response) => {
             exchange.answered(response.status().as_u16());
-            pass_back(response, exchange, place, protocol.zip(client_end))
+            pass_back(&core, &asked, response, exchange, place, protocol.zip(client_end))
         }
         Err(own) => own::answer(own, &core.shared, &asked, exchange),
     };
@@ -203,6 +208,8 @@ pub(crate) async fn answer(
 
 /// The target's answer, as the client gets it.
 fn pass_back(
+    core: &Core,
+    asked: &Asked,
     mut response: Response<Incoming>,
     exchange: Box<Exchange>,
     place: Rc<Place>,
@@ -224,7 +231,11 @@ fn pass_back(
     }
     let media_type = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let is_events = media_type.starts_with(b"text/event-stream");
-    response.map(|body| Answer::target(body, exchange, is_events))
+    let coder = compress::prepare(&core.shared.settings.answers, &core.coders, &core.shared.hits, asked, &mut response);
+    response.map(|body| match coder {
+        Some(coder) => Answer::Compressed(Box::new(Compressed::new(body, exchange, coder))),
+        None => Answer::target(body, exchange, is_events),
+    })
 }
 
 fn host(parts: &hyper::http::request::Parts) -> &str {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use crate::client::Net;
+use crate::forward::Codings;
 
 /// Of the answers.
 #[derive(Debug, Clone, Args)]
@@ -20,4 +21,14 @@ pub struct AnswerSettings {
     /// and its Server header is taken out. `off` passes on what targets say and nothing else.
     #[arg(long, env = "EDGE_SECURITY_HEADERS", default_value = "on", action = ArgAction::Set, value_parser = super::switch())]
     pub security_headers: bool,
+    /// How answers are compressed that a target has not compressed, the coding that is liked best first: `zstd,gzip`, one
+    /// of them, or `off`. Not for what is no text, for parts, for streams of events, nor against `no-transform`.
+    #[arg(long, env = "EDGE_COMPRESSION", default_value = "zstd,gzip")]
+    pub compression: Codings,
+    /// Answers that are smaller go as they are: they fit into one packet, or nearly.
+    #[arg(long, env = "EDGE_COMPRESSION_MIN_BYTES", default_value = "1024")]
+    pub compression_min_bytes: u64,
+    /// Answers that one core compresses at the same time, some 300 KiB of memory each. Further ones go as they are.
+    #[arg(long, env = "EDGE_COMPRESSIONS", default_value = "64")]
+    pub compressions: usize,
 }

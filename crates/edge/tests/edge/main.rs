@@ -2,6 +2,8 @@
 #![expect(clippy::indexing_slicing, reason = "a missing item fails the test, as it should")]
 
 mod clients;
+mod compression;
+mod files;
 mod maintenance;
 mod metrics;
 mod program;

@@ -18,6 +18,8 @@ use mainstay_edge::route::Routes;
 use mainstay_edge::server::{Log, Shared, serve};
 use mainstay_edge::settings::Settings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::files;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
@@ -158,6 +160,8 @@ pub(crate) enum Does {
     CloseOnSecond,
     /// Takes the request, and closes the connection without an answer.
     Close,
+    /// Answers with a file of `files`.
+    File,
     /// Answers with a stream of pieces, one each 50 ms.
     Stream(usize),
     /// Answers with server-sent events without end, each in two pieces.
@@ -222,6 +226,7 @@ async fn one(stream: TcpStream, does: Does, seen: Arc<Mutex<Vec<Request<()>>>>) 
             let upgrade = hyper::upgrade::on(&mut request);
             let (parts, body) = request.into_parts();
             let body = body.collect().await.map_err(|_| "the body broke off")?;
+            let head = (parts.uri.clone(), parts.headers.clone());
             seen.lock().expect("what was seen").push(Request::from_parts(parts, ()));
             match does {
                 Does::Answer(ms) => {
@@ -229,6 +234,7 @@ async fn one(stream: TcpStream, does: Does, seen: Arc<Mutex<Vec<Request<()>>>>) 
                     let response = Response::builder().header("server", "a target");
                     Ok(response.body(text(&format!("{name} {}", body.to_bytes().len()))).expect("a response"))
                 }
+                Does::File => Ok(files::answer(head.0.path(), &head.1)),
                 Does::CloseOnSecond if turn == 0 => Ok(Response::new(text(&name))),
                 Does::CloseOnSecond | Does::Close => Err("closed as told"),
                 Does::Stream(pieces) => Ok(Response::new(stream_of((0..pieces).map(|piece| format!("{piece}\n"))))),
@@ -251,7 +257,7 @@ async fn one(stream: TcpStream, does: Does, seen: Arc<Mutex<Vec<Request<()>>>>) 
         .await;
 }
 
-fn text(text: &str) -> BoxBody<Bytes, Infallible> {
+pub(crate) fn text(text: &str) -> BoxBody<Bytes, Infallible> {
     Full::from(text.to_owned()).boxed()
 }
 
@@ -273,7 +279,7 @@ async fn frames(upgrade: hyper::upgrade::OnUpgrade) {
     }
 }
 
-fn stream_of(pieces: impl Iterator<Item = String> + Send + 'static) -> BoxBody<Bytes, Infallible> {
+pub(crate) fn stream_of(pieces: impl Iterator<Item = String> + Send + 'static) -> BoxBody<Bytes, Infallible> {
     let (sender, receiver) = tokio::sync::mpsc::channel::<Frame<Bytes>>(1);
     tokio::spawn(async move {
         for piece in pieces {
@@ -296,6 +302,8 @@ pub(crate) struct Answered {
     pub(crate) headers: hyper::HeaderMap,
     /// `Err` where it broke off.
     pub(crate) body: Result<String, String>,
+    /// As it came; nothing where it broke off.
+    pub(crate) bytes: Bytes,
 }
 
 /// One request on a connection of its own.
@@ -321,10 +329,11 @@ impl Client {
         request.headers_mut().entry("host").or_insert(hyper::header::HeaderValue::from_static("example.org"));
         self.sender.ready().await?;
         let (parts, body) = self.sender.send_request(request).await?.into_parts();
-        let body = match body.collect().await {
-            Ok(body) => Ok(String::from_utf8_lossy(&body.to_bytes()).into_owned()),
-            Err(error) => Err(error.to_string()),
+        let (bytes, broken) = match body.collect().await {
+            Ok(body) => (body.to_bytes(), None),
+            Err(error) => (Bytes::new(), Some(error.to_string())),
         };
-        Ok(Answered { status: parts.status.as_u16(), headers: parts.headers, body })
+        let body = broken.map_or_else(|| Ok(String::from_utf8_lossy(&bytes).into_owned()), Err);
+        Ok(Answered { status: parts.status.as_u16(), headers: parts.headers, body, bytes })
     }
 }
