@@ -164,6 +164,9 @@ pub(crate) async fn answer(
     let client = source.to_string();
     let asked = Asked::new(&parts.method, &parts.headers);
     headers::strip(&mut parts.headers);
+    if !asked.reads() {
+        compress::strengthen(&core.shared.settings.answers, &mut parts.headers);
+    }
     if let Some(protocol) = &protocol {
         upgrade::ask(&mut parts.headers, protocol.clone());
     }

@@ -109,6 +109,19 @@ fn two_targets_of_one_name_are_one_series() {
     assert_eq!(samples["edge_service_held{service=\"app\"}"], 1.0);
 }
 
+#[test]
+fn the_document_lists_every_metric_and_limit() {
+    let text = include_str!("../../../../docs/edge.md");
+    let shared = shared();
+    for line in sources(&shared).text().lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = line.split(' ').next().expect("a name");
+        assert!(text.contains(&format!("\n| `{name}`")), "{name} is not listed");
+    }
+    for (limit, _) in shared.hits.all() {
+        assert!(text.contains(&format!("`{limit}`")), "{limit} is not listed");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_name_breaks_the_text(service in ".{0,9}", release in "[\"\\\\\n}{a,= ]{0,9}") {

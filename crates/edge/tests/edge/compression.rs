@@ -114,6 +114,16 @@ async fn a_client_that_has_it_is_told_so_by_the_tag_it_knows() {
 }
 
 #[tokio::test]
+async fn a_change_of_the_version_that_was_seen_is_made() {
+    let upstream = Upstream::start(Does::File).await;
+    let edge = Edge::before(quick(), &[&upstream]).await;
+    let seen = get(&edge, "/tagged", &[("accept-encoding", "gzip")]).await;
+    let tag = header(&seen, "etag").expect("a tag");
+    assert_eq!(with(&edge, Method::PUT, "/bound", &[("if-match", tag)]).await.status, 204);
+    assert_eq!(with(&edge, Method::PUT, "/bound", &[("if-match", "\"v0\"")]).await.status, 412);
+}
+
+#[tokio::test]
 async fn what_another_site_makes_a_person_ask_for_is_not_compressed() {
     let upstream = Upstream::start(Does::File).await;
     let edge = Edge::before(quick(), &[&upstream]).await;

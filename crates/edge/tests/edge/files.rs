@@ -23,6 +23,8 @@ pub(crate) fn answer(path: &str, asked: &HeaderMap) -> Response<BoxBody<Bytes, I
     let response = match path {
         "/tagged" if holds("\"v1\"") => Response::builder().status(304).header("etag", "\"v1\"").body(text("")),
         "/tagged" => response.header("etag", "\"v1\"").body(text(&todos(5_000))),
+        "/bound" if asked["if-match"] == "\"v1\"" => Response::builder().status(204).body(text("")),
+        "/bound" => Response::builder().status(412).body(text("")),
         "/small" => response.body(text(&todos(100))),
         "/part" => response.status(206).header("content-range", "bytes 0-4999/9999").body(text(&todos(5_000))),
         "/done" => response.header("content-encoding", "br").body(text(&todos(5_000))),

@@ -94,6 +94,36 @@ pub(crate) fn prepare(
     Some(coder)
 }
 
+/// Gives tags that were made weak on the way out their strength back on the way in: a change that is bound to a version
+/// (`If-Match`) compares strongly, and would otherwise always be refused. A target that has weak tags of its own still
+/// refuses them, since no weak tag equals a strong one.
+pub(crate) fn strengthen(settings: &AnswerSettings, headers: &mut HeaderMap) {
+    if settings.compression.0.is_empty() || !headers.contains_key(header::IF_MATCH) {
+        return;
+    }
+    let values: Vec<_> = headers.get_all(header::IF_MATCH).iter().map(strengthened).collect();
+    headers.remove(header::IF_MATCH);
+    for value in values {
+        headers.append(header::IF_MATCH, value);
+    }
+}
+
+/// A list of tags without the marks of weakness, which stand between the tags: within one it would be a part of it.
+fn strengthened(tags: &HeaderValue) -> HeaderValue {
+    let (mut strong, mut is_within) = (Vec::with_capacity(tags.len()), false);
+    for byte in tags.as_bytes() {
+        if *byte == b'"' {
+            if !is_within && strong.ends_with(b"W/") {
+                strong.truncate(strong.len() - 2);
+            }
+            is_within = !is_within;
+        }
+        strong.push(*byte);
+    }
+    // What was taken out leaves a value that is one.
+    HeaderValue::from_bytes(&strong).unwrap_or_else(|_| tags.clone())
+}
+
 /// The one with the highest weight among those that the client takes; of several, the first of ours.
 fn choose(ours: &[Coding], accepted: &str) -> Option<Coding> {
     let (mut best, mut identity, mut others) = (None, 0, 0);
@@ -186,6 +216,18 @@ mod tests {
     }
 
     #[test]
+    fn tags_come_back_as_the_target_sent_them() {
+        for (said, heard) in [
+            ("W/\"a\", \"b\",W/\"c\"", "\"a\", \"b\",\"c\""),
+            ("\"aW/\", W/\"W/\"", "\"aW/\", \"W/\""),
+            ("*", "*"),
+            ("W/", "W/"),
+        ] {
+            assert_eq!(strengthened(&HeaderValue::from_static(said)), heard);
+        }
+    }
+
+    #[test]
     fn what_it_varies_by_is_said_once() {
         for (said, lines) in [(None, 1), (Some("Accept, Accept-Encoding"), 1), (Some("*"), 1), (Some("accept"), 2)] {
             let mut headers = HeaderMap::new();
@@ -201,6 +243,11 @@ mod tests {
         #[test]
         fn nothing_from_a_stranger_makes_it_fail(accepted in "[gzipstd*;q=0-9., ]{0,40}") {
             let _ = choose(&BOTH, &accepted);
+        }
+
+        #[test]
+        fn no_list_of_tags_makes_it_fail(tags in "[W/\"a, *]{0,20}") {
+            let _ = strengthened(&HeaderValue::from_str(&tags).expect("a value"));
         }
     }
 }
