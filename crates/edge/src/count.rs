@@ -21,6 +21,10 @@ impl Count {
         One(Rc::clone(self))
     }
 
+    pub(crate) fn now(&self) -> usize {
+        self.now.get()
+    }
+
     /// Completes when there are fewer than this.
     pub(crate) async fn below(&self, limit: usize) {
         while self.now.get() >= limit {

@@ -48,6 +48,9 @@ struct Document {
 struct Kept {
     shares: BTreeMap<String, u32>,
     held: bool,
+    // Came later: a file without it is read, and one that does not need it is read by an older edge.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    maintenance: bool,
     targets: Vec<KeptTarget>,
 }
 
@@ -140,7 +143,8 @@ impl From<&Service> for Kept {
         let targets = stays.map(|member| kept(&member.target)).collect();
         // A trial does not outlast the edge: nobody would end it.
         let shares = service.before_trial.as_ref().unwrap_or(&service.shares).clone();
-        Self { shares, held: service.held, targets }
+        let (held, maintenance) = (service.held, service.maintenance);
+        Self { shares, held, maintenance, targets }
     }
 }
 
@@ -156,6 +160,7 @@ impl From<Kept> for Service {
             shares: kept.shares,
             before_trial: None,
             held: kept.held,
+            maintenance: kept.maintenance,
         }
     }
 }
@@ -210,6 +215,20 @@ mod tests {
         all.get_mut("app").expect("the service").members[0].health.drain();
         journal.keep(&all).expect("it is kept");
         assert_eq!(journal.recall().0["app"].members.len(), 1);
+    }
+
+    #[test]
+    fn a_journal_of_before_maintenance_is_read_and_one_without_it_is_as_before() {
+        let folder = Folder::new("before");
+        let journal = Journal::new(folder.0.join("edge.json"));
+        let old = r#"{"version": 1, "services": {"app": {"shares": {"1": 1}, "held": true, "targets": []}}}"#;
+        fs::write(folder.0.join("edge.json"), old).expect("it is written");
+        let (mut all, wrong) = journal.recall();
+        assert!(wrong.is_empty() && all["app"].held && !all["app"].maintenance, "{wrong:?}");
+        assert!(!text(&all).contains("maintenance"));
+        all.get_mut("app").expect("the service").maintenance = true;
+        journal.keep(&all).expect("it is kept");
+        assert!(journal.recall().0["app"].maintenance);
     }
 
     #[test]

@@ -1,17 +1,22 @@
 //! The edge: a load balancer that swaps what is behind it without dropping a request.
 //!
-//! `balance` decides who gets a request, `route` which service it is for: both do no I/O. `forward` carries a request to
-//! a target and its answer back, `server` accepts, `probe` asks the targets how they are, `ledger` counts, `trial` judges
-//! a new release by the counts.
+//! `balance` decides who gets a request, `route` which service it is for: both do no I/O. `client` knows who asks and
+//! how much, `forward` carries a request to a target and its answer back, `server` accepts, `probe` asks the targets how
+//! they are, `ledger` counts, `metrics` shows what it counted, and `trial` judges a new release by it.
 
 pub mod admin;
 pub mod balance;
+pub mod client;
 mod count;
 mod forward;
 pub mod journal;
 pub mod ledger;
+pub mod limit;
+pub mod metrics;
+pub mod pages;
 pub mod probe;
 pub mod route;
 pub mod server;
 pub mod settings;
 pub mod trial;
+pub mod upkeep;

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -15,9 +16,11 @@ use tokio::task::LocalSet;
 use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::client::Seat;
 use crate::count::{Count, One};
 use crate::forward::{Core, answer};
 pub use crate::forward::{Log, Shared};
+use crate::limit::Limit;
 
 /// When the process has no descriptor left for a connection, others have to end first.
 const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
@@ -68,6 +71,9 @@ async fn accept(core: Rc<Core>, listener: TcpListener, leaving: CancellationToke
     let open = Rc::new(Count::default());
     let settings = &core.shared.settings;
     loop {
+        if open.now() >= settings.connections {
+            core.shared.hits.hit(Limit::Connections);
+        }
         let next = async {
             open.below(settings.connections).await;
             listener.accept().await
@@ -78,8 +84,9 @@ async fn accept(core: Rc<Core>, listener: TcpListener, leaving: CancellationToke
         };
         match accepted {
             Ok((stream, client)) => {
-                let one = open.one();
-                tokio::task::spawn_local(connection(Rc::clone(&core), stream, client, leaving.clone(), one));
+                let Some(seat) = core.shared.clients.admit(client.ip(), &core.shared.hits) else { continue };
+                let place = Rc::new(Place { _one: open.one(), _open: Open::new(&core.shared), _seat: seat });
+                tokio::task::spawn_local(connection(Rc::clone(&core), stream, client, leaving.clone(), place));
             }
             Err(_) => sleep(PAUSE_AFTER_ACCEPT_ERROR).await,
         }
@@ -93,15 +100,46 @@ async fn accept(core: Rc<Core>, listener: TcpListener, leaving: CancellationToke
     let _ = timeout(settings.grace, ended).await;
 }
 
+/// A connection's place among those of its core, of its client and of all, also when it has become a WebSocket.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _one: One,
+    _seat: Seat,
+    _open: Open,
+}
+
+/// A connection that is counted on all cores together, for those who look on.
+#[derive(Debug)]
+struct Open(Arc<Shared>);
+
+impl Open {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.connections.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// One client's connection, until it ends, or the edge leaves and its request has ended.
-async fn connection(core: Rc<Core>, stream: TcpStream, client: SocketAddr, leaving: CancellationToken, _one: One) {
+async fn connection(
+    core: Rc<Core>,
+    stream: TcpStream,
+    client: SocketAddr,
+    leaving: CancellationToken,
+    place: Rc<Place>,
+) {
     let _ = stream.set_nodelay(true);
     let settings = &core.shared.settings;
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(settings.head_time).max_buf_size(settings.head_bytes);
     let service = service_fn(|request| {
-        let core = Rc::clone(&core);
-        async move { Ok::<_, std::convert::Infallible>(answer(core, client, request).await) }
+        let (core, place) = (Rc::clone(&core), Rc::clone(&place));
+        async move { Ok::<_, std::convert::Infallible>(answer(core, client, place, request).await) }
     });
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
     tokio::select! {

@@ -1,10 +1,17 @@
 //! The limits, each with its reason.
 
+mod answers;
+mod clients;
+
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches as _};
 
 use crate::balance::Hysteresis;
+pub use crate::forward::{Coding, Codings};
+pub use answers::AnswerSettings;
+pub use clients::ClientSettings;
 
 /// What the edge waits for, and how much of anything it takes.
 #[derive(Debug, Clone, Args)]
@@ -62,6 +69,18 @@ pub struct Settings {
     /// How long requests may take to end when the edge leaves.
     #[arg(long, env = "EDGE_GRACE", value_parser = humantime::parse_duration, default_value = "30s")]
     pub grace: Duration,
+    /// How much one client may have.
+    #[command(flatten)]
+    pub clients: ClientSettings,
+    /// What the edge adds to answers, and says itself.
+    #[command(flatten)]
+    pub answers: AnswerSettings,
+}
+
+/// Reads `on` or `off`.
+#[must_use]
+pub fn switch() -> impl TypedValueParser<Value = bool> {
+    PossibleValuesParser::new(["on", "off"]).map(|text| text == "on")
 }
 
 impl Default for Settings {

@@ -110,6 +110,9 @@ pub struct Shown {
     pub on_trial: bool,
     /// Whether requests wait until released.
     pub held: bool,
+    /// Whether requests are answered that it is closed.
+    #[serde(default)]
+    pub maintenance: bool,
     /// The targets.
     pub targets: Vec<ShownTarget>,
 }

@@ -192,6 +192,7 @@ fn shown(service: &Service) -> Shown {
         shares: service.shares.clone(),
         on_trial: service.before_trial.is_some(),
         held: service.held,
+        maintenance: service.maintenance,
         targets: service.members.iter().map(target).collect(),
     }
 }

@@ -79,6 +79,13 @@ pub enum Change {
         /// The service.
         service: String,
     },
+    /// Requests are answered that the service is closed, or no longer.
+    Maintenance {
+        /// The service.
+        service: String,
+        /// Whether it is closed.
+        on: bool,
+    },
 }
 
 /// Why a change is not made.
@@ -170,6 +177,10 @@ impl Change {
             }
             Self::Release { service } => {
                 find(services, service)?.held = false;
+                Ok(())
+            }
+            Self::Maintenance { service, on } => {
+                find(services, service)?.maintenance = *on;
                 Ok(())
             }
         }

@@ -38,6 +38,8 @@ pub enum Choice {
     Claimed(Claim),
     /// Nothing now. The next change may bring something, also a service that is not known yet.
     Wait,
+    /// An answer that the service is closed.
+    Maintenance,
 }
 
 impl Balancer {
@@ -49,9 +51,26 @@ impl Balancer {
 
     /// Chooses a target that is none of `tried` and counts the request there.
     pub fn claim(&self, service: &str, tried: &[Arc<Target>], random: impl FnMut(usize) -> usize) -> Choice {
+        self.choose(service, tried, false, random)
+    }
+
+    /// The same for an operator, for whom no service is closed.
+    pub fn claim_in_maintenance(
+        &self,
+        service: &str,
+        tried: &[Arc<Target>],
+        random: impl FnMut(usize) -> usize,
+    ) -> Choice {
+        self.choose(service, tried, true, random)
+    }
+
+    fn choose(&self, service: &str, tried: &[Arc<Target>], passes: bool, random: impl FnMut(usize) -> usize) -> Choice {
         let services = self.services.read().unwrap_or_else(PoisonError::into_inner);
-        let chosen = services.get(service).and_then(|service| service.choose(tried, random));
-        match chosen {
+        let found = services.get(service);
+        if found.is_some_and(|found| found.maintenance && !passes) {
+            return Choice::Maintenance;
+        }
+        match found.and_then(|found| found.choose(tried, random)) {
             // Counted before the lock is given back: that is the whole trick.
             Some(target) => Choice::Claimed(Claim::new(Arc::clone(target))),
             None => Choice::Wait,

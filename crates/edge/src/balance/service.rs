@@ -27,6 +27,8 @@ pub struct Service {
     pub before_trial: Option<BTreeMap<String, u32>>,
     /// Whether requests wait, whatever the targets could do.
     pub held: bool,
+    /// Whether requests are answered that the service is closed, whatever the targets could do.
+    pub maintenance: bool,
 }
 
 impl Service {

@@ -40,7 +40,7 @@ fn healthy(targets: &[(&str, &str)]) -> Balancer {
 fn claim(balancer: &Balancer, tried: &[Arc<Target>]) -> Option<Claim> {
     match balancer.claim("app", tried, |_| 0) {
         Choice::Claimed(claim) => Some(claim),
-        Choice::Wait => None,
+        Choice::Wait | Choice::Maintenance => None,
     }
 }
 
@@ -103,6 +103,20 @@ fn held_requests_wait_until_released() {
     changes.mark_unchanged();
     let _ = balancer.apply(&[Change::Release { service: "app".into() }]).expect("it releases");
     assert!(changes.has_changed().expect("the balancer is there"));
+    assert!(claim(&balancer, &[]).is_some());
+}
+
+#[test]
+fn a_closed_service_is_closed_to_all_but_operators() {
+    let balancer = healthy(&[("a", "1")]);
+    let maintenance = |on| Change::Maintenance { service: "app".into(), on };
+    // Also where requests wait: who is told that it takes long does not wait for it.
+    let _ = balancer.apply(&[Change::Hold { service: "app".into() }, maintenance(true)]).expect("it closes");
+    assert!(matches!(balancer.claim("app", &[], |_| 0), Choice::Maintenance));
+    assert!(matches!(balancer.claim_in_maintenance("app", &[], |_| 0), Choice::Wait));
+    let _ = balancer.apply(&[Change::Release { service: "app".into() }]).expect("it releases");
+    assert!(matches!(balancer.claim_in_maintenance("app", &[], |_| 0), Choice::Claimed(_)));
+    let _ = balancer.apply(&[maintenance(false)]).expect("it opens");
     assert!(claim(&balancer, &[]).is_some());
 }
 
@@ -179,6 +193,7 @@ proptest! {
                             prop_assert_eq!(phase(chosen), Some(wanted));
                             open.push(claim);
                         }
+                        Choice::Maintenance => prop_assert!(false, "nobody has closed it"),
                         Choice::Wait => prop_assert!(targets.iter().all(|target|
                             !routed(target) || phase(target) == Some(Phase::Draining))),
                     }

@@ -117,7 +117,7 @@ fn of_the_client(error: &hyper::Error) -> Option<Attempt> {
     while let Some(error) = cause {
         match error.downcast_ref::<Broken>() {
             Some(Broken::TooLarge) => return Some(Attempt::TooLarge),
-            Some(Broken::Hyper(_)) => return Some(Attempt::BadBody),
+            Some(Broken::Hyper(_) | Broken::Compressor(_)) => return Some(Attempt::BadBody),
             None => cause = error.source(),
         }
     }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
+use super::compress::Compressed;
 use super::exchange::Exchange;
 
 /// A request's body on its way to a target.
@@ -31,6 +32,9 @@ pub(crate) enum Broken {
     /// It broke off.
     #[error(transparent)]
     Hyper(#[from] hyper::Error),
+    /// It could not be compressed, for which there has to be no memory left.
+    #[error("compress the body: {0}")]
+    Compressor(std::io::Error),
 }
 
 impl Body for Sent {
@@ -70,6 +74,8 @@ impl Body for Sent {
 pub(crate) enum Answer {
     /// The edge's own words.
     Own(Option<Bytes>),
+    /// A target's, compressed.
+    Compressed(Box<Compressed>),
     /// A target's.
     Target {
         /// What comes.
@@ -123,10 +129,11 @@ impl Answer {
 
 impl Body for Answer {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match self.get_mut() {
+            Self::Compressed(body) => body.poll_frame(context),
             Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Target { body, exchange, events } => {
                 if events.as_mut().is_some_and(|events| events.is_over(context)) {
@@ -148,7 +155,7 @@ impl Body for Answer {
                 if body.is_end_stream() || frame.is_none() {
                     exchange.complete();
                 }
-                Poll::Ready(frame)
+                Poll::Ready(frame.map(|frame| frame.map_err(Broken::Hyper)))
             }
         }
     }
@@ -156,6 +163,7 @@ impl Body for Answer {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(bytes) => bytes.is_none(),
+            Self::Compressed(body) => body.is_end_stream(),
             Self::Target { body, .. } => body.is_end_stream(),
         }
     }
@@ -163,6 +171,7 @@ impl Body for Answer {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Compressed(_) => SizeHint::default(),
             Self::Target { body, .. } => body.size_hint(),
         }
     }

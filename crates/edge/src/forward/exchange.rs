@@ -12,7 +12,7 @@ use super::Core;
 use super::pool::Sender;
 use crate::balance::{Claim, Target};
 use crate::count::One;
-use crate::ledger::Outcome;
+use crate::ledger::{End as Ended, Outcome};
 
 /// What is known of a request so far.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Exchange {
     line: Line,
     latency: Option<Duration>,
     outcome: End,
+    /// Where the edge answered itself: whether as it was told to, or since no target could.
+    own: Option<Ended>,
     /// Its place at the target, until the last byte.
     claim: Option<Claim>,
     /// The connection that the answer comes on, for the next request.
@@ -67,6 +69,7 @@ impl Exchange {
             line,
             latency: None,
             outcome: End::Open,
+            own: None,
             claim: None,
             connection: None,
         }
@@ -88,6 +91,13 @@ impl Exchange {
     pub(crate) fn answered(&mut self, status: u16) {
         self.line.status = status;
         self.latency = Some(self.began.elapsed());
+    }
+
+    /// The edge's own answer begins, and ends.
+    pub(crate) fn answered_by_us(&mut self, status: u16, ended: Ended) {
+        self.answered(status);
+        self.own = Some(ended);
+        self.complete();
     }
 
     /// The target that has it.
@@ -146,7 +156,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let from_target = self.claim.take().is_some();
+        self.claim = None;
         let latency = self.latency.unwrap_or_else(|| self.began.elapsed());
         // A client that left is no failure of ours; one whose answer never began was not answered by anybody.
         let left = self.outcome == End::Open;
@@ -157,8 +167,11 @@ impl Drop for Exchange {
         };
         if !(left && self.latency.is_none()) {
             self.core.shared.ledger.of(&self.line.service, &self.line.release).count(Outcome {
-                status: from_target.then_some(self.line.status),
-                complete: self.outcome != End::BrokeOff,
+                end: match self.outcome {
+                    End::BrokeOff => Ended::BrokenOff,
+                    End::Open | End::Complete => self.own.unwrap_or(Ended::Answered),
+                },
+                status: self.line.status,
                 latency,
                 held: self.line.held_ms > 0.0,
                 retried: self.line.attempts > 1,

@@ -11,6 +11,7 @@ use super::exchange::{Exchange, milliseconds};
 use super::own::Own;
 use super::{Core, Shared};
 use crate::balance::{Choice, Claim, Target};
+use crate::client::{Net, any_contains};
 
 /// With all targets tried and none of them there, how long until they are tried again, if nothing changes before.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -47,9 +48,18 @@ pub(super) async fn wait_for_claim(
     exchange: &mut Exchange,
 ) -> Result<Claim, Own> {
     let Shared { balancer, settings, held, .. } = &*core.shared;
-    let claim = |tried: &[Arc<Target>]| balancer.claim(service, tried, |bound| fastrand::usize(..bound));
+    let passes = passes_maintenance(&settings.answers.maintenance_allow, &exchange.line().client);
+    let claim = |tried: &[Arc<Target>]| {
+        let random = |bound| fastrand::usize(..bound);
+        if passes {
+            balancer.claim_in_maintenance(service, tried, random)
+        } else {
+            balancer.claim(service, tried, random)
+        }
+    };
     match claim(tried) {
         Choice::Claimed(claim) => return Ok(claim),
+        Choice::Maintenance => return Err(Own::Maintenance),
         Choice::Wait => {}
     }
     let _held = Held::enter(held, settings.held).ok_or(Own::TooManyHeld)?;
@@ -65,6 +75,10 @@ pub(super) async fn wait_for_claim(
                 exchange.line().held_ms = milliseconds(since.elapsed()).max(0.1);
                 return Ok(claim);
             }
+            Choice::Maintenance => {
+                exchange.line().held_ms = milliseconds(since.elapsed()).max(0.1);
+                return Err(Own::Maintenance);
+            }
             Choice::Wait => {}
         }
         let end = since + settings.held_time;
@@ -78,4 +92,9 @@ pub(super) async fn wait_for_claim(
             () = sleep_until(look_again.into()) => first = false,
         }
     }
+}
+
+/// Whether no service is closed to this client. Who works at it is named by few, mostly by nobody.
+fn passes_maintenance(allowed: &[Net], client: &str) -> bool {
+    !allowed.is_empty() && client.parse().is_ok_and(|client| any_contains(allowed, client))
 }

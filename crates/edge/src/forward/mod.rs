@@ -1,12 +1,15 @@
 //! Carries a request to a target, and the answer back.
 
+mod asked;
 mod attempt;
 mod body;
+mod compress;
 mod exchange;
 mod headers;
 mod hold;
 mod own;
 mod pool;
+mod security;
 mod upgrade;
 mod websocket;
 
@@ -24,14 +27,21 @@ use hyper::{Request, Response, StatusCode};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::balance::{Balancer, Finding, Target};
+use crate::balance::{Balancer, Finding, Services, Target};
+use crate::client::{self, Clients};
 use crate::count::Count;
 use crate::ledger::Ledger;
+use crate::limit::Hits;
+use crate::pages::Pages;
 use crate::route::Routes;
+use crate::server::Place;
 use crate::settings::Settings;
+use asked::Asked;
 use attempt::{Attempt, Message};
 pub(crate) use body::Answer;
 use body::Sent;
+use compress::{Coders, Compressed};
+pub use compress::{Coding, Codings};
 use exchange::Exchange;
 pub(crate) use exchange::Line;
 use hold::{Waiting, wait_for_claim};
@@ -60,6 +70,33 @@ pub struct Shared {
     pub log: Box<dyn Log>,
     /// Requests that wait now.
     pub held: AtomicUsize,
+    /// Connections of clients that are open now.
+    pub connections: AtomicUsize,
+    /// Who asks, and how much of it.
+    pub clients: Clients,
+    /// How often which limit was hit.
+    pub hits: Hits,
+    /// What a person sees where no target answers.
+    pub pages: Pages,
+}
+
+impl Shared {
+    /// What they share at the start.
+    #[must_use]
+    pub fn new(services: Services, routes: Routes, settings: Settings, log: Box<dyn Log>) -> Self {
+        Self {
+            balancer: Balancer::new(services, settings.hysteresis),
+            routes,
+            ledger: Ledger::default(),
+            log,
+            clients: Clients::new(&settings.clients),
+            pages: Pages::new(settings.answers.pages.clone()),
+            settings,
+            held: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+            hits: Hits::default(),
+        }
+    }
 }
 
 /// Takes the access log's lines, and never waits for who reads them.
@@ -77,13 +114,15 @@ pub(crate) struct Core {
     pub(crate) exchanges: Rc<Count>,
     /// Cancelled when the edge leaves.
     leaving: CancellationToken,
+    coders: Rc<Coders>,
     /// Lines that are handed on together: waking the writer costs more than a line.
     lines: RefCell<Vec<u8>>,
 }
 
 impl Core {
     pub(crate) fn new(shared: Arc<Shared>, leaving: CancellationToken) -> Self {
-        Self { shared, pool: Pool::default(), exchanges: Rc::default(), leaving, lines: RefCell::default() }
+        let (pool, exchanges, coders, lines) = Default::default();
+        Self { shared, pool, exchanges, leaving, coders, lines }
     }
 
     pub(crate) fn log(&self, line: &Line) {
@@ -109,17 +148,29 @@ impl Core {
 }
 
 /// Answers one request.
-pub(crate) async fn answer(core: Rc<Core>, client: SocketAddr, request: Request<Incoming>) -> Response<Answer> {
+pub(crate) async fn answer(
+    core: Rc<Core>,
+    client: SocketAddr,
+    place: Rc<Place>,
+    request: Request<Incoming>,
+) -> Response<Answer> {
     let (mut parts, body) = request.into_parts();
     let client_end = parts.extensions.remove::<OnUpgrade>();
     let protocol = upgrade::wanted(&parts.headers);
     let host = host(&parts).to_owned();
-    let client = client.ip().to_canonical().to_string();
+    let (peer, trusted) = (client.ip().to_canonical(), &core.shared.settings.clients.trusted);
+    let source = client::source(peer, &parts.headers, trusted);
+    let scheme = client::scheme(peer, &parts.headers, trusted, "http");
+    let client = source.to_string();
+    let asked = Asked::new(&parts.method, &parts.headers);
     headers::strip(&mut parts.headers);
+    if !asked.reads() {
+        compress::strengthen(&core.shared.settings.answers, &mut parts.headers);
+    }
     if let Some(protocol) = &protocol {
         upgrade::ask(&mut parts.headers, protocol.clone());
     }
-    headers::introduce(&mut parts.headers, &client, &host, "http");
+    headers::introduce(&mut parts.headers, &client, &host, scheme);
     let request_id = headers::identify(&mut parts.headers, || fastrand::u128(..));
     let service = core.shared.routes.find(&host, parts.uri.path()).unwrap_or_default().to_owned();
     let line = Line {
@@ -132,7 +183,9 @@ pub(crate) async fn answer(core: Rc<Core>, client: SocketAddr, request: Request<
         ..Line::default()
     };
     let mut exchange = Box::new(Exchange::new(Rc::clone(&core), line));
-    let answered = if service.is_empty() {
+    let answered = if let Err(wait) = core.shared.clients.allow(source, &core.shared.hits) {
+        Err(Own::TooOften(wait))
+    } else if service.is_empty() {
         Err(Own::NoRoute)
     } else {
         match read(&core.shared.settings, &parts, body).await {
@@ -143,10 +196,13 @@ pub(crate) async fn answer(core: Rc<Core>, client: SocketAddr, request: Request<
     let mut response = match answered {
         Ok(response) => {
             exchange.answered(response.status().as_u16());
-            pass_back(response, exchange, protocol.zip(client_end))
+            pass_back(&core, &asked, response, exchange, place, protocol.zip(client_end))
         }
-        Err(own) => own::answer(own, exchange),
+        Err(own) => own::answer(own, &core.shared, &asked, exchange),
     };
+    if core.shared.settings.answers.security_headers && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        security::secure(response.headers_mut());
+    }
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(headers::REQUEST_ID, id);
     }
@@ -155,8 +211,11 @@ pub(crate) async fn answer(core: Rc<Core>, client: SocketAddr, request: Request<
 
 /// The target's answer, as the client gets it.
 fn pass_back(
+    core: &Core,
+    asked: &Asked,
     mut response: Response<Incoming>,
     exchange: Box<Exchange>,
+    place: Rc<Place>,
     upgrade: Option<(HeaderValue, OnUpgrade)>,
 ) -> Response<Answer> {
     let target_end = response.extensions_mut().remove::<OnUpgrade>();
@@ -166,12 +225,20 @@ fn pass_back(
     if let (true, Some((_, client_end)), Some(target_end), Some(protocol)) = (switches, upgrade, target_end, protocol) {
         let is_websocket = protocol.as_bytes().eq_ignore_ascii_case(b"websocket");
         upgrade::ask(response.headers_mut(), protocol);
-        tokio::task::spawn_local(upgrade::carry(client_end, target_end, is_websocket, exchange));
+        let carrying = upgrade::carry(client_end, target_end, is_websocket, exchange);
+        tokio::task::spawn_local(async move {
+            carrying.await;
+            drop(place);
+        });
         return response.map(|_| Answer::Own(None));
     }
     let media_type = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let is_events = media_type.starts_with(b"text/event-stream");
-    response.map(|body| Answer::target(body, exchange, is_events))
+    let coder = compress::prepare(&core.shared.settings.answers, &core.coders, &core.shared.hits, asked, &mut response);
+    response.map(|body| match coder {
+        Some(coder) => Answer::Compressed(Box::new(Compressed::new(body, exchange, coder))),
+        None => Answer::target(body, exchange, is_events),
+    })
 }
 
 fn host(parts: &hyper::http::request::Parts) -> &str {

@@ -1,6 +1,11 @@
 //! The edge before targets that behave as they are told: nothing dropped, nothing made twice.
 #![expect(clippy::indexing_slicing, reason = "a missing item fails the test, as it should")]
 
+mod clients;
+mod compression;
+mod files;
+mod maintenance;
+mod metrics;
 mod program;
 mod requests;
 mod support;

@@ -1,5 +1,6 @@
 //! The program, as an operator uses it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -9,6 +10,7 @@ use crate::support::{Does, Upstream, ask};
 struct Program {
     folder: PathBuf,
     port: u16,
+    metrics: SocketAddr,
     child: Option<Child>,
 }
 
@@ -20,9 +22,10 @@ impl Program {
     async fn start(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("edge-program-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
-        let port =
-            std::net::TcpListener::bind("127.0.0.1:0").and_then(|found| found.local_addr()).expect("a port").port();
-        let mut program = Self { folder, port, child: None };
+        // Both at once, so that they are two.
+        let [port, metrics] = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let [port, metrics] = [port, metrics].map(|listener| listener.local_addr().expect("an address"));
+        let mut program = Self { folder, port: port.port(), metrics, child: None };
         program.serve().await;
         program
     }
@@ -30,6 +33,7 @@ impl Program {
     async fn serve(&mut self) {
         let child = edge()
             .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port), "--threads", "2"])
+            .args(["--metrics", &self.metrics.to_string()])
             .arg("--journal")
             .arg(self.folder.join("edge.json"))
             .arg("--socket")
@@ -113,6 +117,9 @@ async fn an_operator_swaps_a_release_and_a_restart_forgets_nothing() {
     let ledger: serde_json::Value = serde_json::from_str(&program.ok(&["ledger", "--json"])).expect("JSON");
     assert_eq!((&ledger["app"]["1"]["answered"], &ledger["app"]["2"]["answered"]), (&1.into(), &1.into()));
 
+    let request = hyper::Request::get("/metrics").body(http_body_util::Full::default()).expect("a request");
+    let metrics = ask(program.metrics, request).await.body.expect("a body");
+    assert!(metrics.contains("\nedge_requests_held_total{service=\"app\",release=\"2\"} 0\n"), "{metrics}");
     program.terminate();
     assert_eq!(program.said("out").lines().count(), 2, "a line for each request");
     program.serve().await;
@@ -135,6 +142,25 @@ async fn what_cannot_be_done_is_said_with_a_way_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_service_stays_closed_over_a_restart() {
+    let upstream = Upstream::start(Does::Answer(0)).await;
+    let mut program = Program::start("closed").await;
+    program.ok(&["add", "app", &upstream.address.to_string(), "--release", "1"]);
+    program.ok(&["ready", "app", "1"]);
+    program.ok(&["route", "app", "1"]);
+    program.ok(&["maintenance", "app", "on"]);
+    assert!(program.ok(&["targets"]).contains("closed: requests get 503 until `edge maintenance app off`"));
+    assert_eq!(program.get().await, 503);
+    program.terminate();
+    program.serve().await;
+    assert_eq!((program.get().await, upstream.count()), (503, 0));
+    program.ok(&["maintenance", "app", "off"]);
+    assert_eq!(program.get().await, 200);
+    assert!(program.refused(&["maintenance", "web", "on"]).contains("there is no service `web`"));
+    assert!(program.refused(&["maintenance", "app", "maybe"]).contains("possible values: on, off"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_journal_is_told_and_the_one_before_it_counts() {
     let upstream = Upstream::start(Does::Answer(0)).await;
     let mut program = Program::start("broken").await;
@@ -151,7 +177,20 @@ async fn a_broken_journal_is_told_and_the_one_before_it_counts() {
 
 #[test]
 fn help_is_there_for_every_verb() {
-    for verb in ["serve", "targets", "add", "route", "drain", "remove", "ready", "hold", "release", "ledger", "apply"] {
+    for verb in [
+        "serve",
+        "targets",
+        "add",
+        "route",
+        "drain",
+        "remove",
+        "ready",
+        "hold",
+        "release",
+        "maintenance",
+        "ledger",
+        "apply",
+    ] {
         let output = edge().args([verb, "--help"]).stdin(Stdio::null()).output().expect("it runs");
         assert!(output.status.success() && !output.stdout.is_empty(), "{verb}");
     }

@@ -30,6 +30,22 @@ async fn a_target_hears_who_asks_and_not_what_they_say_of_themselves() {
 }
 
 #[tokio::test]
+async fn people_are_protected_where_it_is_not_switched_off() {
+    let upstream = Upstream::start(Does::Answer(0)).await;
+    let edge = Edge::before(quick(), &[&upstream]).await;
+    let answer = edge.get("/").await;
+    assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+    assert_eq!(answer.headers["x-frame-options"], "SAMEORIGIN");
+    assert!(!answer.headers.contains_key("server"));
+    let mut settings = quick();
+    settings.answers.security_headers = false;
+    let edge = Edge::before(settings, &[&upstream]).await;
+    let answer = edge.get("/").await;
+    assert!(!answer.headers.contains_key("x-content-type-options"));
+    assert_eq!(answer.headers["server"], "a target");
+}
+
+#[tokio::test]
 async fn a_line_for_each_request() {
     let upstream = Upstream::start(Does::Answer(0)).await;
     let edge = Edge::before(quick(), &[&upstream]).await;

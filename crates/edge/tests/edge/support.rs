@@ -12,12 +12,14 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use mainstay_edge::balance::{Balancer, Change, Services, Target};
-use mainstay_edge::ledger::{Ledger, Snapshot};
+use mainstay_edge::balance::{Change, Services, Target};
+use mainstay_edge::ledger::Snapshot;
 use mainstay_edge::route::Routes;
 use mainstay_edge::server::{Log, Shared, serve};
 use mainstay_edge::settings::Settings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::files;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
@@ -60,14 +62,8 @@ pub(crate) fn quick() -> Settings {
 impl Edge {
     pub(crate) fn start(settings: Settings) -> Self {
         let lines = Lines::default();
-        let shared = Arc::new(Shared {
-            balancer: Balancer::new(Services::new(), settings.hysteresis),
-            routes: Routes::new(vec!["/=app".parse().expect("a route")]),
-            ledger: Ledger::default(),
-            settings,
-            log: Box::new(lines.clone()),
-            held: AtomicUsize::new(0),
-        });
+        let routes = Routes::new(vec!["/=app".parse().expect("a route")]);
+        let shared = Arc::new(Shared::new(Services::new(), routes, settings, Box::new(lines.clone())));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let leaving = CancellationToken::new();
@@ -166,6 +162,8 @@ pub(crate) enum Does {
     FailEveryThird,
     /// Takes the request, and closes the connection without an answer.
     Close,
+    /// Answers with a file of `files`.
+    File,
     /// Answers with a stream of pieces, one each 50 ms.
     Stream(usize),
     /// Answers with server-sent events without end, each in two pieces.
@@ -230,6 +228,7 @@ async fn one(stream: TcpStream, does: Does, seen: Arc<Mutex<Vec<Request<()>>>>) 
             let upgrade = hyper::upgrade::on(&mut request);
             let (parts, body) = request.into_parts();
             let body = body.collect().await.map_err(|_| "the body broke off")?;
+            let head = (parts.uri.clone(), parts.headers.clone());
             let number = {
                 let mut seen = seen.lock().expect("what was seen");
                 seen.push(Request::from_parts(parts, ()));
@@ -238,12 +237,14 @@ async fn one(stream: TcpStream, does: Does, seen: Arc<Mutex<Vec<Request<()>>>>) 
             match does {
                 Does::Answer(ms) => {
                     tokio::time::sleep(Duration::from_millis(ms)).await;
-                    Ok(Response::new(text(&format!("{name} {}", body.to_bytes().len()))))
+                    let response = Response::builder().header("server", "a target");
+                    Ok(response.body(text(&format!("{name} {}", body.to_bytes().len()))).expect("a response"))
                 }
                 Does::FailEveryThird if number % 3 == 0 => {
                     Ok(Response::builder().status(500).body(text("no")).expect("a response"))
                 }
                 Does::FailEveryThird => Ok(Response::new(text(&name))),
+                Does::File => Ok(files::answer(head.0.path(), &head.1)),
                 Does::CloseOnSecond if turn == 0 => Ok(Response::new(text(&name))),
                 Does::CloseOnSecond | Does::Close => Err("closed as told"),
                 Does::Stream(pieces) => Ok(Response::new(stream_of((0..pieces).map(|piece| format!("{piece}\n"))))),
@@ -266,7 +267,7 @@ async fn one(stream: TcpStream, does: Does, seen: Arc<Mutex<Vec<Request<()>>>>) 
         .await;
 }
 
-fn text(text: &str) -> BoxBody<Bytes, Infallible> {
+pub(crate) fn text(text: &str) -> BoxBody<Bytes, Infallible> {
     Full::from(text.to_owned()).boxed()
 }
 
@@ -288,7 +289,7 @@ async fn frames(upgrade: hyper::upgrade::OnUpgrade) {
     }
 }
 
-fn stream_of(pieces: impl Iterator<Item = String> + Send + 'static) -> BoxBody<Bytes, Infallible> {
+pub(crate) fn stream_of(pieces: impl Iterator<Item = String> + Send + 'static) -> BoxBody<Bytes, Infallible> {
     let (sender, receiver) = tokio::sync::mpsc::channel::<Frame<Bytes>>(1);
     tokio::spawn(async move {
         for piece in pieces {
@@ -311,6 +312,8 @@ pub(crate) struct Answered {
     pub(crate) headers: hyper::HeaderMap,
     /// `Err` where it broke off.
     pub(crate) body: Result<String, String>,
+    /// As it came; nothing where it broke off.
+    pub(crate) bytes: Bytes,
 }
 
 /// One request on a connection of its own.
@@ -336,10 +339,11 @@ impl Client {
         request.headers_mut().entry("host").or_insert(hyper::header::HeaderValue::from_static("example.org"));
         self.sender.ready().await?;
         let (parts, body) = self.sender.send_request(request).await?.into_parts();
-        let body = match body.collect().await {
-            Ok(body) => Ok(String::from_utf8_lossy(&body.to_bytes()).into_owned()),
-            Err(error) => Err(error.to_string()),
+        let (bytes, broken) = match body.collect().await {
+            Ok(body) => (body.to_bytes(), None),
+            Err(error) => (Bytes::new(), Some(error.to_string())),
         };
-        Ok(Answered { status: parts.status.as_u16(), headers: parts.headers, body })
+        let body = broken.map_or_else(|| Ok(String::from_utf8_lossy(&bytes).into_owned()), Err);
+        Ok(Answered { status: parts.status.as_u16(), headers: parts.headers, body, bytes })
     }
 }

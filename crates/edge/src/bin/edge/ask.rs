@@ -83,6 +83,12 @@ pub(crate) enum Verb {
     Hold { service: String },
     /// Let them wait no longer.
     Release { service: String },
+    /// Answer the requests of a service that it is closed for maintenance, or no longer.
+    Maintenance {
+        service: String,
+        #[arg(value_name = "on|off", action = clap::ArgAction::Set, value_parser = mainstay_edge::settings::switch())]
+        on: bool,
+    },
     /// Show what became of the requests, by release.
     Ledger {
         /// As JSON.
@@ -143,6 +149,7 @@ fn asks(verb: Verb) -> Result<(Vec<Ask>, bool), String> {
         }
         Verb::Hold { service } => change(Change::Hold { service }),
         Verb::Release { service } => change(Change::Release { service }),
+        Verb::Maintenance { service, on } => change(Change::Maintenance { service, on }),
         Verb::Apply { changes } => {
             let text = changes.map_or_else(standard_input, Ok)?;
             let changes = serde_json::from_str(&text).map_err(|error| {
@@ -196,6 +203,9 @@ fn targets(services: &BTreeMap<String, Shown>) -> String {
         if service.on_trial {
             text +=
                 &format!("{name:<12} on trial: back to what was before, unless `edge route {name}` makes it last\n");
+        }
+        if service.maintenance {
+            text += &format!("{name:<12} closed: requests get 503 until `edge maintenance {name} off`\n");
         }
         if service.held {
             text += &format!("{name:<12} held: requests wait until `edge release {name}`\n");

@@ -1,6 +1,8 @@
 //! The edge: `edge serve` is the load balancer, the other verbs speak to the one that runs.
 
 mod ask;
+#[cfg(test)]
+mod document;
 mod log;
 mod serve;
 
