@@ -11,7 +11,16 @@ pub(crate) fn who() -> String {
     let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let name = ["GITHUB_ACTOR", "MAINSTAY_WHO", "SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(var);
     let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    format!("{}@{machine}", name.unwrap_or_else(|| rustix::process::getuid().as_raw().to_string()))
+    format!("{}@{machine}", name.unwrap_or_else(name_of_user))
+}
+
+/// The name of the user that this process runs as; the number where the machine does not know the name.
+fn name_of_user() -> String {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let user = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let mut named = user.filter(|fields| fields.get(2) == Some(&uid.as_str()));
+    named.next().map_or_else(|| uid.clone(), |fields| fields[0].to_owned())
 }
 
 /// The commit of a folder, with `+` where something in it is in no commit; none outside of a repository.

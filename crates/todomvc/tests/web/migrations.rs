@@ -78,3 +78,13 @@ async fn migrated(url: &str) -> Result<Vec<String>, MigrateError> {
     migrate::run(&config(&[("DATABASE_URL", url)]).database, Duration::from_secs(60), |line| said.push(line)).await?;
     Ok(said)
 }
+
+/// `mainstay rollback` believes the image's labels.
+#[test]
+fn the_image_says_which_schema_it_brings() {
+    let dockerfile = include_str!("../../../../images/todomvc/Dockerfile");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let newest = names.filter_map(|name| name.split('_').next()?.parse::<u32>().ok()).max().unwrap();
+    assert!(dockerfile.contains(&format!("LABEL mainstay.schema=\"{newest}\" ")), "{newest} is the newest migration");
+}
