@@ -1,8 +1,8 @@
 //! The edge: a load balancer that swaps what is behind it without dropping a request.
 //!
 //! `balance` decides who gets a request, `route` which service it is for: both do no I/O. `client` knows who asks and
-//! how much, `forward` carries a request to a target and its answer back, `server` accepts, `probe` asks the targets how they are, `ledger` counts, and
-//! `metrics` shows what it counted.
+//! how much, `forward` carries a request to a target and its answer back, `server` accepts, `probe` asks the targets
+//! how they are, `ledger` counts, and `metrics` shows what it counted.
 
 pub mod admin;
 pub mod balance;
