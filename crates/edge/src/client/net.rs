@@ -97,7 +97,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_addresses_that_share_the_prefix_are_in_it(own in any::<u128>(), other in any::<u128>(), bits in 0..=128_u8) {
+        fn all_addresses_that_share_the_prefix_are_in_it(
+            own in any::<u128>(), other in any::<u128>(), bits in 0..=128_u8,
+        ) {
             // Not one of those that stand for IPv4.
             let own = own | 1 << 127;
             let shared = u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0);

@@ -74,7 +74,9 @@ mod tests {
 
         /// Who waits as long as told gets in, and who does not, does not.
         #[test]
-        fn the_time_to_wait_is_exact(per_second in 0.1..1_000.0_f64, burst in 1..50_u32, due in any::<u64>(), now in any::<u64>()) {
+        fn the_time_to_wait_is_exact(
+            per_second in 0.1..1_000.0_f64, burst in 1..50_u32, due in any::<u64>(), now in any::<u64>(),
+        ) {
             let rate = Rate::new(per_second, burst);
             let (due, now) = (due >> 2, now >> 2);
             if let Err(wait) = rate.allow(due, now) {
@@ -95,7 +97,9 @@ mod tests {
         }
 
         #[test]
-        fn nothing_makes_it_fail(per_second in any::<f64>(), burst in any::<u32>(), due in any::<u64>(), now in any::<u64>()) {
+        fn nothing_makes_it_fail(
+            per_second in any::<f64>(), burst in any::<u32>(), due in any::<u64>(), now in any::<u64>(),
+        ) {
             let _ = Rate::new(per_second, burst).allow(due, now);
         }
     }

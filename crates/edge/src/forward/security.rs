@@ -16,18 +16,18 @@ pub(crate) fn secure(headers: &mut HeaderMap) {
     headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(NOSNIFF);
     headers.entry(header::REFERRER_POLICY).or_insert(REFERRER);
     if !says_who_may_frame_it(headers) {
-        headers.insert(header::X_FRAME_OPTIONS, SAME_ORIGIN);
+        headers.entry(header::X_FRAME_OPTIONS).or_insert(SAME_ORIGIN);
     }
 }
 
-/// In the old form or the new one, of which browsers follow the new one.
+/// In the new form, which browsers follow where both are there.
 fn says_who_may_frame_it(headers: &HeaderMap) -> bool {
     let directive = |directive: &str| {
         directive.split_ascii_whitespace().next().is_some_and(|name| name.eq_ignore_ascii_case("frame-ancestors"))
     };
     let policies = headers.get_all(header::CONTENT_SECURITY_POLICY).iter().filter_map(|value| value.to_str().ok());
     // Several policies may stand in one header, with commas between them.
-    headers.contains_key(header::X_FRAME_OPTIONS) || policies.flat_map(|policy| policy.split([';', ','])).any(directive)
+    policies.flat_map(|policy| policy.split([';', ','])).any(directive)
 }
 
 #[cfg(test)]

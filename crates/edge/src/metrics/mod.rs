@@ -71,7 +71,8 @@ fn requests(text: &mut Text, ledger: &BTreeMap<String, BTreeMap<String, Snapshot
     text.head(name, Kind::Counter, "Requests that have ended, by what the client got and how it ended.");
     for ([service, release], counts) in &all {
         for (end, classes) in End::ALL.iter().zip(&counts.requests) {
-            for (class, count) in classes.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let is_shown = |(class, count): &(usize, &u64)| **count > 0 || FROM_THE_START.contains(&(*end, *class));
+            for (class, count) in classes.iter().enumerate().filter(is_shown) {
                 let labels = [*service, *release, ("class", CLASS[class]), ("outcome", outcome(*end, class))];
                 text.sample(name, &labels, count);
             }
@@ -94,6 +95,10 @@ fn requests(text: &mut Text, ledger: &BTreeMap<String, BTreeMap<String, Snapshot
         }
     }
 }
+
+/// Series that are there before anything of the kind has happened: Prometheus sees no rise from nothing to one.
+const FROM_THE_START: [(End, usize); 4] =
+    [(End::Answered, 2), (End::Answered, 5), (End::Failed, 5), (End::BrokenOff, 2)];
 
 const CLASS: [&str; crate::ledger::CLASSES] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 

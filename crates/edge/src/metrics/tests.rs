@@ -73,6 +73,8 @@ fn what_was_counted_is_there() {
         samples
             [&format!("edge_requests_total{{service=\"app\",release=\"1\",class=\"{class}\",outcome=\"{outcome}\"}}")]
     };
+    let _ = shared.ledger.of("app", "2");
+    assert!(sources(&shared).text().contains("release=\"2\",class=\"5xx\",outcome=\"error\"} 0\n"));
     assert_eq!(requests("2xx", "answered"), 2.0);
     assert_eq!(requests("5xx", "error"), 1.0);
     assert_eq!(requests("2xx", "broken_off"), 1.0);

@@ -216,15 +216,15 @@ fn targets(services: &BTreeMap<String, Shown>) -> String {
 
 fn ledger(services: &BTreeMap<String, BTreeMap<String, Snapshot>>) -> String {
     let mut text = format!(
-        "{:<12} {:<14} {:>9} {:>7} {:>7} {:>7} {:>8}\n",
-        "SERVICE", "RELEASE", "ANSWERED", "ERRORS", "FAILED", "HELD", "RETRIED"
+        "{:<12} {:<14} {:>9} {:>7} {:>7} {:>8} {:>7} {:>8}\n",
+        "SERVICE", "RELEASE", "ANSWERED", "ERRORS", "FAILED", "REFUSED", "HELD", "RETRIED"
     );
     for (service, releases) in services {
         for (release, counts) in releases {
-            let Snapshot { answered, errors, failed, held, retried, .. } = counts;
+            let Snapshot { answered, errors, failed, refused, held, retried, .. } = counts;
             let release = if release.is_empty() { "-" } else { release };
-            text +=
-                &format!("{service:<12} {release:<14} {answered:>9} {errors:>7} {failed:>7} {held:>7} {retried:>8}\n");
+            text += &format!("{service:<12} {release:<14} {answered:>9} {errors:>7} {failed:>7} {refused:>8} ");
+            text += &format!("{held:>7} {retried:>8}\n");
         }
     }
     text

@@ -106,7 +106,7 @@ impl Compressed {
                 Poll::Pending if !self.is_waiting => return Poll::Pending,
                 Poll::Pending if self.has_paused => return Poll::Ready(self.push(&Bytes::new(), Push::Flush)),
                 Poll::Pending => {
-                    // What has arrived on the connection may come up in a moment: one more look is cheaper than a flush.
+                    // What has arrived already may come up in a moment: one more look is cheaper than a flush.
                     self.has_paused = true;
                     context.waker().wake_by_ref();
                     return Poll::Pending;
