@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::Seat;
 use crate::count::{Count, One};
+use crate::duty::Shift;
 use crate::forward::{Core, answer};
 pub use crate::forward::{Log, Shared};
 use crate::limit::Limit;
@@ -31,6 +32,10 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// The longest that a line of the access log waits for others.
 const FLUSH: Duration = Duration::from_millis(100);
 
+/// After the end of a shift, a connection may yet bring a request that is on its way already. It is answered, with the
+/// word that it was the last; to close an idle connection at once would be a failure that the client did not make.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
+
 /// Serves on one listener, on the thread that calls, until told to leave and all requests have ended, at most for the
 /// grace.
 ///
@@ -42,7 +47,7 @@ pub fn serve(shared: Arc<Shared>, listener: std::net::TcpListener, leaving: Canc
     listener.set_nonblocking(true)?;
     LocalSet::new().block_on(&runtime, async {
         let listener = TcpListener::from_std(listener)?;
-        let core = Rc::new(Core::new(shared, leaving.clone()));
+        let core = Rc::new(Core::new(shared));
         tokio::task::spawn_local(sweep(Rc::clone(&core)));
         tokio::task::spawn_local(flush(Rc::clone(&core)));
         accept(Rc::clone(&core), listener, leaving).await;
@@ -70,7 +75,17 @@ async fn flush(core: Rc<Core>) {
 async fn accept(core: Rc<Core>, listener: TcpListener, leaving: CancellationToken) {
     let open = Rc::new(Count::default());
     let settings = &core.shared.settings;
+    let mut shifts = core.shared.duty.shifts();
     loop {
+        let shift = shifts.borrow_and_update().clone();
+        let Some(shift) = shift else {
+            tokio::select! {
+                () = leaving.cancelled() => break,
+                // The duty is ours, so the sender is there.
+                _ = shifts.changed() => continue,
+            }
+        };
+        core.shift.replace(shift.clone());
         if open.now() >= settings.connections {
             core.shared.hits.hit(Limit::Connections);
         }
@@ -80,18 +95,20 @@ async fn accept(core: Rc<Core>, listener: TcpListener, leaving: CancellationToke
         };
         let accepted = tokio::select! {
             () = leaving.cancelled() => break,
+            () = shift.cancelled() => continue,
             accepted = next => accepted,
         };
         match accepted {
             Ok((stream, client)) => {
                 let Some(seat) = core.shared.clients.admit(client.ip(), &core.shared.hits) else { continue };
                 let place = Rc::new(Place { _one: open.one(), _open: Open::new(&core.shared), _seat: seat });
-                tokio::task::spawn_local(connection(Rc::clone(&core), stream, client, leaving.clone(), place));
+                tokio::task::spawn_local(connection(Rc::clone(&core), stream, client, shift, place));
             }
             Err(_) => sleep(PAUSE_AFTER_ACCEPT_ERROR).await,
         }
     }
     drop(listener);
+    core.shared.duty.stand_down();
     let ended = async {
         open.below(1).await;
         core.exchanges.below(1).await;
@@ -125,27 +142,27 @@ impl Drop for Open {
     }
 }
 
-/// One client's connection, until it ends, or the edge leaves and its request has ended.
-async fn connection(
-    core: Rc<Core>,
-    stream: TcpStream,
-    client: SocketAddr,
-    leaving: CancellationToken,
-    place: Rc<Place>,
-) {
+/// One client's connection, until it ends, or the shift does and its requests have ended.
+async fn connection(core: Rc<Core>, stream: TcpStream, client: SocketAddr, shift: Shift, place: Rc<Place>) {
     let _ = stream.set_nodelay(true);
     let settings = &core.shared.settings;
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(settings.head_time).max_buf_size(settings.head_bytes);
     let service = service_fn(|request| {
-        let (core, place) = (Rc::clone(&core), Rc::clone(&place));
-        async move { Ok::<_, std::convert::Infallible>(answer(core, client, place, request).await) }
+        let (core, place, shift) = (Rc::clone(&core), Rc::clone(&place), shift.clone());
+        async move { Ok::<_, std::convert::Infallible>(answer(core, client, place, shift, request).await) }
     });
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
     tokio::select! {
         // A client that breaks off, or does not speak HTTP, is no fault of ours; its request is in the access log.
         _ = serving.as_mut() => return,
-        () = leaving.cancelled() => serving.as_mut().graceful_shutdown(),
+        () = farewell(shift.clone()) => serving.as_mut().graceful_shutdown(),
     }
     let _ = serving.await;
+}
+
+/// Completes when a connection is to be told that the shift has ended.
+async fn farewell(shift: Shift) {
+    shift.cancelled().await;
+    sleep(LAST_REQUEST).await;
 }

@@ -66,6 +66,8 @@ pub enum Ask {
         #[serde(flatten)]
         conduct: Conduct,
     },
+    /// Whether it serves, or stands by since another edge does.
+    Health,
     /// How the targets are.
     Targets,
     /// What became of the requests.

@@ -94,6 +94,8 @@ async fn answer(shared: &Shared, journal: &Journal, ask: Ask) -> Reply {
         }
         // Taken before, since it has to notice when who asked leaves.
         Ask::Try { .. } => Err("a trial is asked for on a connection of its own".to_owned()),
+        // An edge that stands by for another one is as it should be.
+        Ask::Health => Ok(()),
         Ask::Targets => {
             let services = shared.balancer.services();
             return Reply::Targets { services: services.iter().map(|(name, s)| (name.clone(), shown(s))).collect() };
@@ -104,6 +106,11 @@ async fn answer(shared: &Shared, journal: &Journal, ask: Ask) -> Reply {
 }
 
 fn change(shared: &Shared, journal: &Journal, changes: &[Change]) -> Result<(), String> {
+    if !shared.duty.is_on() {
+        return Err(
+            "another edge has taken over\n\nhint: `edge targets` in its container shows what it does".to_owned()
+        );
+    }
     let services = shared.balancer.apply(changes).map_err(|refusal| refusal.to_string())?;
     journal.keep(&services).map_err(|error| {
         format!("the change holds, but the journal cannot be written: {error}\n\nhint: after a restart it is forgotten; see to the volume of the edge")

@@ -34,6 +34,12 @@ impl Target {
         })
     }
 
+    /// Whether another object stands for the same place and release.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.name, self.port, &self.release) == (&other.name, other.port, &other.release)
+    }
+
     /// Requests that were given to it and have not ended.
     #[must_use]
     pub fn in_flight(&self) -> usize {

@@ -104,6 +104,23 @@ impl Balancer {
         Ok(next)
     }
 
+    /// Goes on by what another edge has left. A target that is known here stays what it is, with its requests.
+    pub fn restore(&self, mut left: Services) {
+        let mut services = self.services.write().unwrap_or_else(PoisonError::into_inner);
+        for (name, service) in &mut left {
+            let known = services.get(name).map(|known| known.members.as_slice()).unwrap_or_default();
+            for member in &mut service.members {
+                let same = |other: &&Member| other.target.is_same(&member.target);
+                if let Some(known) = known.iter().filter(|other| other.health.phase() != Phase::Draining).find(same) {
+                    *member = known.clone();
+                }
+            }
+        }
+        *services = left;
+        drop(services);
+        self.tell();
+    }
+
     /// Takes in what a probe or a connection has shown of a target; the phase where it has changed.
     pub fn learn(&self, target: &Arc<Target>, finding: Finding) -> Option<Phase> {
         let mut services = self.services.write().unwrap_or_else(PoisonError::into_inner);

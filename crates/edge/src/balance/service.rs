@@ -87,6 +87,13 @@ impl Service {
         members.any(|member| member.target.release == release && member.health.phase() == Phase::Healthy)
     }
 
+    /// Whether a target that requests may go to has not answered a probe yet.
+    #[must_use]
+    pub fn is_adding(&self) -> bool {
+        let is_routed = |member: &&Member| self.shares.contains_key(&member.target.release);
+        self.members.iter().filter(is_routed).any(|member| member.health.phase() == Phase::Adding)
+    }
+
     pub(super) fn member_mut(&mut self, target: &Arc<Target>) -> Option<&mut Member> {
         self.members.iter_mut().find(|member| Arc::ptr_eq(&member.target, target))
     }

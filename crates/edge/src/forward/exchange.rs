@@ -108,7 +108,7 @@ impl Exchange {
     /// Completes when what would last for ever has to end, since its target drains or the edge leaves.
     pub(crate) fn last_call(&self) -> impl Future<Output = ()> + 'static {
         let leaving = self.target().map(|target| target.leaving().clone()).unwrap_or_default();
-        let edge = self.core.leaving.clone();
+        let edge = self.core.shift.borrow().clone();
         let window = self.core.shared.settings.stream_window.mul_f64(fastrand::f64());
         async move {
             tokio::select! {

@@ -25,11 +25,11 @@ use hyper::header::{self, HeaderValue};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 use crate::balance::{Balancer, Finding, Services, Target};
 use crate::client::{self, Clients};
 use crate::count::Count;
+use crate::duty::{Duty, Shift};
 use crate::ledger::Ledger;
 use crate::limit::Hits;
 use crate::pages::Pages;
@@ -78,6 +78,8 @@ pub struct Shared {
     pub hits: Hits,
     /// What a person sees where no target answers.
     pub pages: Pages,
+    /// Whether it is this edge that accepts.
+    pub duty: Duty,
 }
 
 impl Shared {
@@ -92,6 +94,7 @@ impl Shared {
             clients: Clients::new(&settings.clients),
             pages: Pages::new(settings.answers.pages.clone()),
             settings,
+            duty: Duty::default(),
             held: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             hits: Hits::default(),
@@ -112,17 +115,17 @@ pub(crate) struct Core {
     pub(crate) pool: Pool,
     /// Requests whose last byte has not gone.
     pub(crate) exchanges: Rc<Count>,
-    /// Cancelled when the edge leaves.
-    leaving: CancellationToken,
+    /// Cancelled when the edge leaves, or another takes over.
+    pub(crate) shift: RefCell<Shift>,
     coders: Rc<Coders>,
     /// Lines that are handed on together: waking the writer costs more than a line.
     lines: RefCell<Vec<u8>>,
 }
 
 impl Core {
-    pub(crate) fn new(shared: Arc<Shared>, leaving: CancellationToken) -> Self {
-        let (pool, exchanges, coders, lines) = Default::default();
-        Self { shared, pool, exchanges, leaving, coders, lines }
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let (pool, exchanges, coders, lines, shift) = Default::default();
+        Self { shared, pool, exchanges, shift, coders, lines }
     }
 
     pub(crate) fn log(&self, line: &Line) {
@@ -152,6 +155,7 @@ pub(crate) async fn answer(
     core: Rc<Core>,
     client: SocketAddr,
     place: Rc<Place>,
+    shift: Shift,
     request: Request<Incoming>,
 ) -> Response<Answer> {
     let (mut parts, body) = request.into_parts();
@@ -205,6 +209,10 @@ pub(crate) async fn answer(
     }
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(headers::REQUEST_ID, id);
+    }
+    if shift.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // The next request comes to whoever accepts then. To close without this word would race with that request.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }

@@ -4,6 +4,7 @@
 mod clients;
 mod compression;
 mod files;
+mod handover;
 mod maintenance;
 mod metrics;
 mod program;

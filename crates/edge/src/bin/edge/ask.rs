@@ -13,6 +13,8 @@ use mainstay_edge::trial::Conduct;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Say whether the edge serves; for the container's health check.
+    Healthcheck,
     /// Show the targets, and how each stands.
     Targets {
         /// As JSON.
@@ -123,6 +125,7 @@ pub(crate) fn run(verb: Verb, socket: &Path) -> Result<(), String> {
 fn asks(verb: Verb) -> Result<(Vec<Ask>, bool), String> {
     let change = |change| (vec![Ask::Change { changes: vec![change] }], false);
     Ok(match verb {
+        Verb::Healthcheck => (vec![Ask::Health], false),
         Verb::Targets { json } => (vec![Ask::Targets], json),
         Verb::Ledger { json } => (vec![Ask::Ledger], json),
         Verb::Add { service, targets, release } => {

@@ -4,6 +4,7 @@ mod ask;
 #[cfg(test)]
 mod document;
 mod log;
+mod pause;
 mod serve;
 
 use std::io::Write as _;
@@ -27,6 +28,9 @@ struct Cli {
 enum Verb {
     /// Run the load balancer.
     Serve(Box<serve::Serve>),
+    /// Do nothing until told to end: the container that owns the network and the ports, so that the edge in it can be
+    /// replaced.
+    Pause,
     #[command(flatten)]
     Ask(ask::Verb),
 }
@@ -34,7 +38,8 @@ enum Verb {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.verb {
-        Verb::Serve(serve) => serve::run(*serve, &cli.socket),
+        Verb::Serve(serve) => serve::run(&serve, &cli.socket),
+        Verb::Pause => pause::run(),
         Verb::Ask(verb) => ask::run(verb, &cli.socket),
     };
     match done {

@@ -3,20 +3,28 @@
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZero;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use clap::Args;
+use mainstay_edge::balance::Service;
+use mainstay_edge::handover::{self, Listening, Taken};
 use mainstay_edge::journal::Journal;
 use mainstay_edge::route::{Route, Routes};
 use mainstay_edge::server::{self, Shared};
 use mainstay_edge::settings::Settings;
-use mainstay_edge::{admin, metrics, probe, upkeep};
+use mainstay_edge::{admin, metrics, namespace, probe, upkeep};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::log::Stdout;
+
+/// How long an edge that takes over waits for its first probes: they take milliseconds where a target is ready.
+const WARM: Duration = Duration::from_secs(2);
 
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 4096;
@@ -32,6 +40,9 @@ pub(crate) struct Serve {
     /// What the edge was told is kept here, over its own end.
     #[arg(long, env = "EDGE_JOURNAL", default_value = "/var/lib/edge/edge.json")]
     journal: PathBuf,
+    /// Where an edge that starts takes the listening sockets from the one that runs, so that no connection is dropped.
+    #[arg(long, env = "EDGE_HANDOVER", default_value = "/var/lib/edge/handover.sock")]
+    handover: PathBuf,
     /// Which service answers what, as [HOST]/PATH=SERVICE.
     #[arg(long = "route", env = "EDGE_ROUTES", value_delimiter = ',', default_value = "/=app")]
     routes: Vec<Route>,
@@ -42,63 +53,172 @@ pub(crate) struct Serve {
     settings: Settings,
 }
 
-pub(crate) fn run(serve: Serve, socket: &Path) -> Result<(), String> {
-    let journal = Arc::new(Journal::new(serve.journal));
+pub(crate) fn run(serve: &Serve, socket: &Path) -> Result<(), String> {
+    let journal = Arc::new(Journal::new(serve.journal.clone()));
     let (services, wrong) = journal.recall();
     wrong.iter().for_each(|wrong| warn(wrong));
     let (log, writer) = Stdout::start().map_err(|error| format!("start the log's thread: {error}"))?;
-    let shared = Arc::new(Shared::new(services, Routes::new(serve.routes), serve.settings, Box::new(log)));
-    let metrics = serve.metrics.map(|address| listen(address).map_err(|error| format!("listen on {address}: {error}")));
-    let metrics = metrics.transpose()?;
+    let (routes, settings) = (Routes::new(serve.routes.clone()), serve.settings.clone());
+    let shared = Arc::new(Shared::new(services, routes, settings, Box::new(log)));
     shared.pages.reload().iter().for_each(|wrong| warn(wrong));
-    let leaving = CancellationToken::new();
-    let threads = serve.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("start the runtime: {error}"))?;
     let mut serving = Vec::new();
-    for _ in 0..threads {
-        let listener = listen(serve.listen).map_err(|error| format!("listen on {}: {error}", serve.listen))?;
-        let (shared, leaving) = (Arc::clone(&shared), leaving.clone());
-        serving.push(std::thread::spawn(move || server::serve(shared, listener, leaving)));
-    }
-    govern(Arc::clone(&shared), journal, socket, metrics, &leaving)?;
+    let governed = runtime.block_on(govern(serve, Arc::clone(&shared), journal, socket, &mut serving));
+    // Whoever looks on looks no more; who is served is served to the end.
+    runtime.shutdown_background();
     for thread in serving {
         let ended = thread.join().map_err(|_| "a serving thread panicked".to_owned())?;
         ended.map_err(|error| format!("serve: {error}"))?;
     }
     // The last one that has the log, so that its thread writes what is left and ends.
     drop(shared);
-    writer.join().map_err(|_| "the log's thread panicked".to_owned())
+    writer.join().map_err(|_| "the log's thread panicked".to_owned())?;
+    governed
 }
 
-/// Probes, and does what the operator says, until told to leave.
-fn govern(
+type Serving = Vec<JoinHandle<std::io::Result<()>>>;
+
+/// Probes, takes over from an edge that runs, and does what the operator says, until told to leave.
+async fn govern(
+    serve: &Serve,
     shared: Arc<Shared>,
     journal: Arc<Journal>,
     socket: &Path,
-    metrics: Option<TcpListener>,
-    leaving: &CancellationToken,
+    serving: &mut Serving,
 ) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("start the runtime: {error}"))?;
-    runtime.block_on(async {
-        let failed = |error| format!("take signals: {error}");
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-        let probing = probe::watch(Arc::clone(&shared));
-        tokio::spawn(upkeep::run(Arc::clone(&shared), warn));
-        if let Some(listener) = metrics {
-            show_metrics(Arc::clone(&shared), listener).map_err(|error| format!("serve the metrics: {error}"))?;
+    let failed = |error| format!("take signals: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::spawn(probe::watch(Arc::clone(&shared)));
+    tokio::spawn(upkeep::run(Arc::clone(&shared), warn));
+    let leaving = CancellationToken::new();
+    let taken = taken(serve, &shared).await;
+    let mut sockets = Sockets::new(taken.as_ref());
+    let threads = serve.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    let metrics = serve.metrics.map(|address| sockets.take("metrics", address)).transpose()?;
+    // A queue that was taken over needs somebody who accepts from it, also where there are more of them than threads.
+    for _ in 0..threads.max(sockets.waiting("http", serve.listen)) {
+        let listener = sockets.take("http", serve.listen)?;
+        let (shared, leaving) = (Arc::clone(&shared), leaving.clone());
+        serving.push(std::thread::spawn(move || server::serve(shared, listener, leaving)));
+    }
+    // Kept to the end: by its own end the other edge would see that this one is gone.
+    let _other = taken.and_then(|taken| stood_down(taken, &shared, &journal));
+    if let Some(listener) = metrics {
+        show_metrics(Arc::clone(&shared), listener).map_err(|error| format!("serve the metrics: {error}"))?;
+    }
+    let given = Giver { shared: Arc::downgrade(&shared), journal: Arc::clone(&journal) };
+    if let Err(error) = handover::give(serve.handover.clone(), sockets.given, given) {
+        warn(&format!("bind {}: {error}; the next edge cannot take over from this one", serve.handover.display()));
+    }
+    let ended = tokio::select! {
+        ended = admin::serve(shared, journal, socket) => {
+            ended.map_err(|error| format!("listen on {}: {error}", socket.display()))
         }
-        let ended = tokio::select! {
-            () = probing => Ok(()),
-            ended = admin::serve(shared, journal, socket) => {
-                ended.map_err(|error| format!("listen on {}: {error}", socket.display()))
-            }
-            _ = terminate.recv() => Ok(()),
-            _ = interrupt.recv() => Ok(()),
-        };
-        leaving.cancel();
-        ended
+        () = namespace::gone() => Err("the network is gone, since its holder has ended\n\nhint: a restart of the edge joins the holder's new one".to_owned()),
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    };
+    leaving.cancel();
+    ended
+}
+
+/// The sockets of an edge that runs, once the targets are known to be ready here as well.
+async fn taken(serve: &Serve, shared: &Shared) -> Option<Taken> {
+    if !serve.handover.exists() {
+        return None;
+    }
+    // What was never ready stays so for the other edge too: the time is bounded.
+    let mut changes = shared.balancer.changes();
+    let warm = async {
+        while shared.balancer.services().values().any(Service::is_adding) {
+            // The balancer is ours, so the sender is there.
+            let _ = changes.changed().await;
+        }
+    };
+    let _ = tokio::time::timeout(WARM, warm).await;
+    handover::take(&serve.handover).unwrap_or_else(|error| {
+        warn(&format!("the edge that runs does not give its sockets: {error}; both accept until one of them ends"));
+        None
     })
+}
+
+/// Waits until the other edge accepts no more, and goes on by what it was told last.
+fn stood_down(taken: Taken, shared: &Shared, journal: &Journal) -> Option<UnixStream> {
+    let other = taken.serving();
+    let (services, wrong) = journal.recall();
+    wrong.iter().for_each(|wrong| warn(wrong));
+    shared.balancer.restore(services);
+    other.map_err(|error| warn(&format!("the edge that ran does not say that it stood down: {error}"))).ok()
+}
+
+/// The listening sockets: those that were taken over, and what has to be bound beside them.
+struct Sockets {
+    taken: Vec<Listening>,
+    /// Duplicates of all that are served, for the next edge.
+    given: Vec<Listening>,
+}
+
+impl Sockets {
+    fn new(taken: Option<&Taken>) -> Self {
+        let copy = |listening: &Listening| {
+            let socket = listening.socket.try_clone().ok()?;
+            Some(Listening { name: listening.name.clone(), socket })
+        };
+        let taken = taken.map(|taken| taken.sockets.iter().filter_map(copy).collect()).unwrap_or_default();
+        Self { taken, given: Vec::new() }
+    }
+
+    fn is(listening: &Listening, name: &str, address: SocketAddr) -> bool {
+        listening.name == name && listening.socket.local_addr().is_ok_and(|local| local == address)
+    }
+
+    /// How many were taken over for this and are not served yet.
+    fn waiting(&self, name: &str, address: SocketAddr) -> usize {
+        self.taken.iter().filter(|listening| Self::is(listening, name, address)).count()
+    }
+
+    /// One that was taken over, else a new one beside the others: the kernel shares the connections out among them.
+    fn take(&mut self, name: &str, address: SocketAddr) -> Result<TcpListener, String> {
+        let index = self.taken.iter().position(|listening| Self::is(listening, name, address));
+        let socket = match index {
+            Some(index) => Ok(self.taken.swap_remove(index).socket),
+            None => listen(address),
+        };
+        let both = socket.and_then(|socket| Ok((socket.try_clone()?, socket)));
+        let (copy, socket) = both.map_err(|error| format!("listen on {address}: {error}"))?;
+        self.given.push(Listening { name: name.to_owned(), socket: copy });
+        Ok(socket)
+    }
+}
+
+/// What this edge does when another takes over, and when that one is gone.
+struct Giver {
+    /// The thread that waits for the next edge must not keep what ends with this one.
+    shared: Weak<Shared>,
+    journal: Arc<Journal>,
+}
+
+impl handover::Given for Giver {
+    fn stand_down(&self) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.duty.stand_down();
+        }
+    }
+
+    fn take_up(&self) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        let (services, wrong) = self.journal.recall();
+        wrong.iter().for_each(|wrong| warn(wrong));
+        shared.balancer.restore(services);
+        shared.duty.take_up();
+        warn("the edge that had taken over is gone; this one accepts again");
+    }
+
+    fn warn(&self, text: &str) {
+        warn(text);
+    }
 }
 
 fn warn(text: &str) {
