@@ -377,7 +377,7 @@ impl Step {
                 format!("{} for {} s", each.collect::<Vec<_>>().join(" and "), Seconds(*window_ms))
             }
             Self::RouteRequests { routes, .. } => routes.iter().map(route).collect::<Vec<_>>().join(" and "),
-            Self::RetireTargets { service, keep, .. } if keep.is_empty() => format!("all of {service}"),
+            Self::RetireTargets { service, keep, .. } if keep.is_empty() => format!("of {service}"),
             Self::RetireTargets { service, keep, .. } => format!("of {service} other than {}", keep.join(", ")),
         }
     }

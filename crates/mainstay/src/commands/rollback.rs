@@ -85,7 +85,7 @@ async fn pinned(
         let Some(service) = stack.services.get(name) else { continue };
         // Data does not go back with the program: a database is restored, not rolled back.
         let is_asked = only.map_or_else(
-            || service.holds_state().is_none() && !is_meant_to_end(stack, service),
+            || (service.edge.is_some() || service.holds_state().is_none()) && !is_meant_to_end(stack, service),
             |only| only.contains(name),
         );
         if !is_asked {

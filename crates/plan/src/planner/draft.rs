@@ -15,6 +15,7 @@ pub(super) struct Draft {
     /// What dependents wait for, by service.
     milestones: BTreeMap<String, Milestones>,
     interrupted: BTreeSet<String>,
+    held: BTreeSet<String>,
     /// Services behind an edge that are prepared, and not switched.
     rollouts: Vec<Rollout>,
 }
@@ -40,6 +41,7 @@ impl Draft {
             provided: BTreeMap::new(),
             milestones: BTreeMap::new(),
             interrupted: BTreeSet::new(),
+            held: BTreeSet::new(),
             rollouts: Vec::new(),
         }
     }
@@ -105,6 +107,10 @@ impl Draft {
         std::mem::take(&mut self.rollouts)
     }
 
+    pub(super) fn holds(&mut self, service: &str) {
+        self.held.insert(service.to_owned());
+    }
+
     pub(super) fn interrupts(&mut self, service: &str) {
         self.interrupted.insert(service.to_owned());
     }
@@ -120,6 +126,8 @@ impl Draft {
             Downtime::DataDestroyed { volumes }
         } else if !self.interrupted.is_empty() {
             Downtime::Interruption { services: self.interrupted.into_iter().collect() }
+        } else if !self.held.is_empty() {
+            Downtime::Held { services: self.held.into_iter().collect() }
         } else {
             Downtime::None
         };

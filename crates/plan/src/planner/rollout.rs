@@ -1,6 +1,9 @@
 //! Services behind an edge: new replicas start beside the old ones, their requests are handed over in one moment, and
 //! what is left over is retired. Deregister, drain, stop: in this order, and never in another.
 //!
+//! A service that holds state and has one replica cannot run twice: there the old one ends first, and its requests wait at
+//! the edge until the new one is ready.
+//!
 //! Services that share an edge switch together or not at all, so the plan of each is written in two parts: `prepare`,
 //! service by service, and `switch`, once all of them are prepared.
 
@@ -13,7 +16,7 @@ use super::replicas::{Context, Gate, NEXT, gate, is_running, is_same, is_up, wan
 use crate::observed::{ObservedContainer, Routed, State};
 use crate::plan::{Change, Step, StepId};
 use crate::spec::{ContainerSpec, target_name};
-use crate::stack::{BehindEdge, Service};
+use crate::stack::{BehindEdge, Service, UpdateOrder};
 
 /// How long a release is watched where the file does not say: long enough for a hundred requests of a small site.
 const WINDOW_MS: u64 = 10_000;
@@ -99,8 +102,9 @@ pub(super) fn prepare(
     let obsolete: Vec<&ObservedContainer> =
         standing.iter().copied().filter(|container| !stays.contains(container.name.as_str())).collect();
     let release = release_of_new(context, &replicas, &obsolete);
+    let alone = alone(draft, service);
     let mut work =
-        Work { draft, context, service, behind, gate: &gate, standing: &standing, obsolete: &obsolete, release };
+        Work { draft, context, service, behind, gate: &gate, standing: &standing, obsolete: &obsolete, release, alone };
     let rollout = work.carry_forward(&replicas);
     draft.set_milestones(&service.name, rollout.1);
     if service.replicas == 0 && standing.iter().any(|container| is_running(container)) {
@@ -108,6 +112,15 @@ pub(super) fn prepare(
     }
     draft.add_rollout(rollout.0);
     Ok(())
+}
+
+/// Why two of its containers cannot run side by side. Where the file asks for several, it says itself that they can.
+fn alone(draft: &mut Draft, service: &Service) -> Option<String> {
+    let why = service.holds_state().filter(|_| service.replicas <= 1)?;
+    if service.update.order == Some(UpdateOrder::StartFirst) {
+        draft.warn(format!("service `{}` asks for `order: start-first`, and stops first: {why}", service.name));
+    }
+    Some(why)
 }
 
 impl Fate<'_> {
@@ -176,6 +189,8 @@ struct Work<'a, 'b> {
     obsolete: &'a [&'a ObservedContainer],
     /// Of what is made anew.
     release: u32,
+    /// Why the old one has to end first.
+    alone: Option<String>,
 }
 
 /// A replica on its way: its container, its target, and the release of both.
@@ -281,8 +296,9 @@ impl Work<'_, '_> {
                 let mut after = vec![id];
                 after.extend(&self.gate.after);
                 after.extend(turn(service.update.parallelism, before));
+                after = self.end_the_old(&spec.target_name(self.release), after);
                 let step = Step::StartContainer { name: container.clone() };
-                let reason = if is_free { "" } else { "beside the old one" };
+                let reason = if is_free || self.alone.is_some() { "" } else { "beside the old one" };
                 let started = vec![self.draft.add(step, reason, &after)];
                 Member {
                     container,
@@ -296,11 +312,59 @@ impl Work<'_, '_> {
         }
     }
 
+    /// Where two cannot run side by side: the old one's requests end, new ones wait at the edge, and it stops.
+    fn end_the_old(&mut self, new: &str, after: Vec<StepId>) -> Vec<StepId> {
+        let running: Vec<&ObservedContainer> = self.obsolete.iter().copied().filter(|old| is_running(old)).collect();
+        let Some(why) = self.alone.clone().filter(|_| !running.is_empty()) else { return after };
+        let (edge, service) = (self.edge(), self.service.name.clone());
+        let timeout_ms = self.service.run.stop_grace_period_ms.unwrap_or(RETIRE_TIMEOUT_MS);
+        // The new one is there already, or will be: nothing is routed to it yet.
+        let keep = vec![new.to_owned()];
+        let retire = Step::RetireTargets { edge, service: service.clone(), keep, timeout_ms };
+        let undo = self.undo_alone(&running);
+        self.draft.holds(&service);
+        let mut last = self.draft.add(retire, format!("requests wait meanwhile: {why}"), &after);
+        self.draft.with_cleanup(last, undo.clone());
+        for old in running {
+            let step = Step::StopContainer { name: old.name.clone(), grace_ms: None };
+            last = self.draft.add(step, format!("it stops first: {why}"), &[last]);
+            self.draft.with_cleanup(last, undo.clone());
+        }
+        vec![last]
+    }
+
+    /// The new one goes away, and the old one serves again.
+    fn undo_alone(&self, running: &[&ObservedContainer]) -> Vec<Step> {
+        let mut undo = Vec::new();
+        let next = format!("{}{NEXT}", self.service.container_name(&self.context.stack.project, 1));
+        undo.push(Step::StopContainer { name: next.clone(), grace_ms: Some(0) });
+        undo.push(Step::RemoveContainer { name: next });
+        for old in running {
+            undo.push(Step::StartContainer { name: old.name.clone() });
+            let Some(release) = old.release else { continue };
+            let (edge, service) = (self.edge(), self.service.name.clone());
+            undo.push(Step::AddTargets {
+                edge: edge.clone(),
+                service: service.clone(),
+                release: release.to_string(),
+                targets: target_of(old).into_iter().collect(),
+                port: self.behind.port,
+            });
+            let routes = [(service, Shares::from([(release.to_string(), 1)]))].into();
+            undo.push(Step::RouteRequests { edge, routes, force: true });
+        }
+        undo
+    }
+
     /// What takes the new ones away again, where something else serves meanwhile.
     fn undo(&self, members: &[Member]) -> Vec<Step> {
         let new: Vec<&Member> = members.iter().filter(|member| member.is_new).collect();
         if new.is_empty() || !self.standing.iter().any(|container| is_running(container)) {
             return Vec::new();
+        }
+        if self.alone.is_some() {
+            let running = self.obsolete.iter().copied().filter(|old| is_running(old));
+            return self.undo_alone(&running.collect::<Vec<_>>());
         }
         let keep =
             self.standing.iter().filter(|container| is_running(container)).filter_map(|c| target_of(c)).collect();
@@ -380,7 +444,7 @@ impl Work<'_, '_> {
         let knows_others = routed.is_none_or(|routed| routed.targets.iter().any(|target| !keep.contains(&target.name)));
         let obsolete = self.obsolete.iter().map(|container| Obsolete {
             name: moved.get(&container.name).map_or_else(|| container.name.clone(), |(name, _)| name.clone()),
-            runs: is_running(container),
+            runs: is_running(container) && self.alone.is_none(),
             reason: match container.number > self.service.replicas {
                 true => format!("{} replicas are asked for", self.service.replicas),
                 false => "the new one is in its place".to_owned(),
@@ -397,10 +461,15 @@ impl Work<'_, '_> {
             keep: (knows_others || !self.obsolete.is_empty()).then_some(keep),
             obsolete: obsolete.collect(),
             renames,
-            window_ms: self.context.options.watch_ms.or(self.service.update.monitor_ms).unwrap_or(WINDOW_MS),
+            // Alone there is nothing that it could be compared with.
+            window_ms: if self.alone.is_some() { 0 } else { self.window_ms() },
             tolerated_permille: self.service.update.tolerated_permille.unwrap_or(TOLERATED_PERMILLE),
             retire_timeout_ms: self.service.run.stop_grace_period_ms.unwrap_or(RETIRE_TIMEOUT_MS),
         }
+    }
+
+    fn window_ms(&self) -> u64 {
+        self.context.options.watch_ms.or(self.service.update.monitor_ms).unwrap_or(WINDOW_MS)
     }
 
     fn edge(&self) -> String {
@@ -463,7 +532,8 @@ fn hand_over(draft: &mut Draft, edge: &str, rollouts: &[Rollout]) -> Vec<StepId>
     }
     let mut after: Vec<StepId> = told.iter().flat_map(|rollout| rollout.ready.clone()).collect();
     let undo = undo_all(edge, &told);
-    let tried: Vec<&&Rollout> = told.iter().filter(|rollout| rollout.new_release().is_some()).collect();
+    let is_tried = |rollout: &&&Rollout| rollout.new_release().is_some() && rollout.window_ms > 0;
+    let tried: Vec<&&Rollout> = told.iter().filter(is_tried).collect();
     let window_ms = tried.iter().map(|rollout| rollout.window_ms).max().unwrap_or(0);
     if window_ms > 0 {
         let release = |rollout: &&&Rollout| Some((rollout.service.clone(), rollout.new_release()?.clone()));

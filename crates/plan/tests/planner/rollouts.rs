@@ -178,3 +178,27 @@ fn what_is_undone_goes_back_before_it_goes_away() {
     }
     assert!(undone("retire targets").is_empty() && undone("stop container").is_empty(), "after the switch it is done");
 }
+
+/// Two programs on one file destroy it; people wait for a moment, and none gets an error.
+#[test]
+fn one_replica_that_holds_state_ends_first_while_requests_wait() {
+    let alone = BEHIND
+        .replace("    environment: {LEVEL: info}", "    volumes: [edge:/data]\n    environment: {LEVEL: info}")
+        .replace("replicas: 2", "replicas: 1");
+    let before = stack(&alone);
+    let mut observed = all_up(&before);
+    route(&mut observed, "edge", "app", 8080);
+    let after = stack(&alone.replace("LEVEL: info", "LEVEL: debug"));
+    assert_snapshot!(plan(&after, &observed));
+    let plan = mainstay_plan::planner::plan_up(&after, &observed, &UpOptions::default()).unwrap();
+    let wait = plan.steps.iter().find(|planned| planned.step.verb() == "wait for").unwrap();
+    let undone: Vec<String> = wait.cleanup.iter().map(mainstay_plan::plan::Step::title).collect();
+    let expected = [
+        "stop container shop-app-1-next",
+        "remove container shop-app-1-next",
+        "start container shop-app-1",
+        "add targets app-1-r1 to shop-edge-1",
+        "route requests of app to release 1",
+    ];
+    assert_eq!(undone, expected);
+}

@@ -151,3 +151,35 @@ async fn a_person_who_stops_it_while_it_waits_gets_the_old_one() {
     assert_eq!(serving(&engine), ["app:1", "app:1"]);
     assert!(is_as_asked(&engine, &before()).await);
 }
+
+/// One replica that writes to a volume: the old one ends first, and whatever fails, one of the two serves.
+#[tokio::test(start_paused = true)]
+async fn one_that_holds_state_is_never_there_twice_and_never_gone() {
+    let alone = BEHIND
+        .replace("    environment: {LEVEL: info}", "    volumes: [data:/data]\n    environment: {LEVEL: info}")
+        .replace("replicas: 2", "replicas: 1")
+        + "volumes: {data: {}}\n";
+    let (before, after) = (stack(&alone), stack(&alone.replace("app:1", "app:2")));
+    for step in 0.. {
+        let engine = engine();
+        assert_eq!(up(&engine, &before).await, Outcome::Done);
+        engine.fail_after(step);
+        let outcome = up(&engine, &after).await;
+        let running = |engine: &MemoryEngine| {
+            let containers = engine.containers.borrow();
+            let is_app = |container: &&crate::engine::memory::MemoryContainer| container.spec.service == "app";
+            containers.values().filter(is_app).filter(|container| container.state == State::Running).count()
+        };
+        assert_eq!(running(&engine), 1, "after change {step}: {}", engine.journal.borrow().join("\n"));
+        assert_eq!(serving(&engine).len(), 1, "after change {step}: {}", engine.journal.borrow().join("\n"));
+        if outcome == Outcome::Done {
+            assert!(step > 8, "only {step} changes were made to fail");
+            break;
+        }
+        engine.fails_at.set(None);
+        assert_eq!(up(&engine, &after).await, Outcome::Done, "the run after a failure at change {step}");
+        let journal = engine.journal.borrow().join("\n");
+        assert_eq!(serving(&engine), ["app:2"], "after a failure at change {step}: {journal}");
+        assert!(is_as_asked(&engine, &after).await, "after a failure at change {step}");
+    }
+}
