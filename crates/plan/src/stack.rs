@@ -53,6 +53,9 @@ pub struct Service {
     /// The edge that its requests come through.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edge: Option<BehindEdge>,
+    /// A new image alone is no reason to replace its container.
+    #[serde(skip_serializing_if = "is_false")]
+    pub keep_image: bool,
     /// What every replica of it is given.
     #[serde(flatten)]
     pub run: RunConfig,

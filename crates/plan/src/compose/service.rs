@@ -99,6 +99,7 @@ pub(super) fn read(name: &str, field: &Field<'_>, input: &Input<'_>, project: &s
         depends_on: get("depends_on").map(depends_on).unwrap_or_default(),
         update: deployed.update,
         edge: get("x-mainstay").and_then(behind_edge),
+        keep_image: get("x-mainstay").and_then(|own| own.get("keep_image")?.boolean()).unwrap_or(false),
         run: run_config(&entries, input, active),
         build,
     };
@@ -122,9 +123,13 @@ fn is_active(profiles: Option<&Field<'_>>, input: &Input<'_>) -> bool {
 
 /// `x-mainstay: {edge: SERVICE, port: PORT}`.
 fn behind_edge(field: &Field<'_>) -> Option<BehindEdge> {
-    field.only(&["edge", "port"]);
-    let service = field.get("edge").and_then(|edge| edge.word());
-    let port = field.get("port").and_then(|port| port.number());
+    field.only(&["edge", "port", "keep_image"]);
+    let (edge, port) = (field.get("edge"), field.get("port"));
+    if edge.is_none() && port.is_none() && field.get("keep_image").is_some() {
+        return None;
+    }
+    let service = edge.and_then(|edge| edge.word());
+    let port = port.and_then(|port| port.number());
     if service.is_none() || port.is_none_or(|port: u16| port == 0) {
         field.error(
             "`edge` and `port` are wanted: the service that is the edge, and where this one listens",

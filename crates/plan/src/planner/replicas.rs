@@ -174,8 +174,13 @@ fn plan_replica(
 ) -> Result<Milestones, PlanError> {
     let name = service.container_name(&context.stack.project, number);
     context.refuse_foreign(&name)?;
-    let spec = wanted(context, service, number);
+    let mut spec = wanted(context, service, number);
     let standing = context.containers_of(&service.name).find(|container| container.name == name);
+    if service.keep_image
+        && let Some(made_from) = standing.and_then(|container| container.spec.as_ref())
+    {
+        spec.image.clone_from(&made_from.image);
+    }
     let next_name = format!("{name}{NEXT}");
     let left_over = context.containers_of(&service.name).find(|container| container.name == next_name);
     let swap = Swap {

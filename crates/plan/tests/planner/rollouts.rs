@@ -80,6 +80,19 @@ fn an_edge_itself_starts_first_since_it_hands_over_what_it_holds() {
     assert_snapshot!(plan(&after, &up(&stack(BEHIND))));
 }
 
+#[test]
+fn a_new_edge_leaves_the_holder_of_its_network_where_it_is() {
+    let before = stack(BEHIND);
+    let after = stack(&BEHIND.replace("edge:1\n", "edge:2\n"));
+    let mut observed = up(&before);
+    observed.images.extend(all_up(&after).images);
+    let text = plan(&after, &observed);
+    assert!(text.contains("shop-edge-1-next") && !text.contains("shop-holder-1"), "{text}");
+    assert!(text.contains("no downtime"), "{text}");
+    let moved = stack(&BEHIND.replace("8080:8080", "8081:8080"));
+    assert!(plan(&moved, &up(&before)).contains("create container shop-holder-1-next"), "a port is another matter");
+}
+
 /// An interrupted run had made the new ones, and its switch may have been made.
 #[test]
 fn what_was_begun_is_ended_without_a_second_start() {

@@ -47,6 +47,7 @@ name: shop
 services:
   holder:
     image: edge:1
+    x-mainstay: {keep_image: true}
     ports: ['8080:8080']
     networks: [front]
   edge:
