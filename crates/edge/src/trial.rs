@@ -20,6 +20,9 @@ pub use judge::{Counts, judge};
 /// request in three is found out there, before it has failed one in a hundred of all.
 const STAGES: [u32; 4] = [2, 10, 40, 100];
 
+/// What is so after a trial that did not go well.
+const BACK: &str = "\n\nhint: what ran before has its requests again; mend the new release";
+
 /// Between two looks at the counts.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -92,12 +95,12 @@ pub(crate) async fn conduct(
         let counts = shared.ledger.snapshot();
         for ((service, release), ready_before) in releases.iter().zip(&ready_before) {
             if ready(shared, service, release) < *ready_before {
-                return Err(format!("release `{release}` of service `{service}` lost a target that was ready"));
+                return Err(format!("release `{release}` of service `{service}` lost a target that was ready{BACK}"));
             }
             let since = |of: &str| Counts::between(&counts_before, &counts, service, of);
             let old = before[service].keys().map(|old| since(old)).fold(Counts::default(), Counts::plus);
             if let Some(why) = judge(&since(release), &old, conduct.tolerated_permille) {
-                return Err(format!("release `{release}` of service `{service}` does worse: {why}"));
+                return Err(format!("release `{release}` of service `{service}` does worse: {why}{BACK}"));
             }
         }
     }

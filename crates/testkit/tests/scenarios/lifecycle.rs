@@ -102,8 +102,9 @@ fn a_change_replaces_what_it_is_about_and_nothing_else() {
     let plan = environment.command(&["plan"]).env("LOG_LEVEL", "debug").output().expect("plan runs");
     let text = String::from_utf8_lossy(&plan.stdout).into_owned();
     assert!(text.contains("environment.LOG_LEVEL: info -> debug"), "{text}");
-    assert!(text.contains("interrupts app"), "{text}");
-    let up = environment.command(&["up"]).env("LOG_LEVEL", "debug").output().expect("up runs");
+    assert!(text.contains("no downtime") && text.contains("try release 2 of app for 10 s"), "{text}");
+    let mut up = environment.command(&["deploy", "--watch", "0"]);
+    let up = up.env("LOG_LEVEL", "debug").output().expect("deploy runs");
     assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
     let after = identities(&environment);
     assert_eq!(after["db"], before["db"], "the database was touched");
@@ -172,5 +173,5 @@ fn docker_compose_reads_the_same_file() {
     ]);
     let mut services: Vec<&str> = services.lines().collect();
     services.sort_unstable();
-    assert_eq!(services, ["app", "db", "migrate"]);
+    assert_eq!(services, ["app", "db", "edge", "front-door", "migrate"]);
 }
