@@ -141,12 +141,18 @@ impl Body for Answer {
                     return Poll::Ready(None);
                 }
                 let frame = ready!(Pin::new(&mut *body).poll_frame(context));
+                let between_events = events.as_ref().is_some_and(|events| !events.within);
                 if let (Some(events), Some(Ok(frame))) = (events, &frame)
                     && let Some(data) = frame.data_ref()
                 {
                     events.within = !(data.ends_with(b"\n\n") || data.ends_with(b"\r\n\r\n"));
                 }
                 match &frame {
+                    // A target that was killed: between two events the client loses nothing by a clean end, and asks anew.
+                    Some(Err(_)) if between_events => {
+                        exchange.broke_off();
+                        return Poll::Ready(None);
+                    }
                     Some(Ok(frame)) => exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
                     Some(Err(_)) => exchange.broke_off(),
                     None => {}

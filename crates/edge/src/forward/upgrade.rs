@@ -47,11 +47,13 @@ pub(crate) async fn carry(client: OnUpgrade, target: OnUpgrade, is_websocket: bo
         let up = copy(&mut from_client, &mut to_target);
         let down = down.copy(&mut from_target, &mut to_client, is_websocket, last_call);
         tokio::select! {
-            ended = up => ended.map(|()| false),
+            _ = up => End::Client,
             ended = down => ended,
         }
     };
-    if ended.is_ok_and(|by_us| by_us) && is_websocket {
+    // Also for a target that was killed: its client is told to come again, and comes to another.
+    let may_speak = is_websocket && down.frames.is_between() && !down.frames.is_closed();
+    if may_speak && ended != End::Client {
         // The client answers with a close frame of its own, and what it has sent until then is heard.
         let _ = to_client.write_all(&GOING_AWAY).await;
         let _ = timeout(CLOSE_TIME, copy(&mut from_client, &mut to_target)).await;
@@ -61,6 +63,17 @@ pub(crate) async fn carry(client: OnUpgrade, target: OnUpgrade, is_websocket: bo
     exchange.complete();
 }
 
+/// Who ended it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The client left, or nothing could be said to it any more.
+    Client,
+    /// The target did.
+    Target,
+    /// The last call came.
+    LastCall,
+}
+
 /// What went to the client.
 struct Down {
     frames: Frames,
@@ -68,29 +81,31 @@ struct Down {
 }
 
 impl Down {
-    /// Carries until the target ends (false), or the last call comes and no frame is cut by it (true).
+    /// Carries until the target ends, or the last call comes and no frame is cut by it.
     async fn copy(
         &mut self,
         from: &mut ReadHalf<TokioIo<Upgraded>>,
         to: &mut WriteHalf<TokioIo<Upgraded>>,
         is_websocket: bool,
         last_call: impl Future<Output = ()>,
-    ) -> io::Result<bool> {
+    ) -> End {
         let mut last_call = std::pin::pin!(last_call);
         let (mut buffer, mut called) = (vec![0; BUFFER_BYTES], false);
         loop {
             if called && (!is_websocket || self.frames.is_between()) {
-                return Ok(true);
+                return End::LastCall;
             }
             let read = tokio::select! {
-                read = from.read(&mut buffer) => read?,
+                read = from.read(&mut buffer) => read.unwrap_or(0),
                 () = &mut last_call, if !called => {
                     called = true;
                     continue;
                 }
             };
-            let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { return Ok(false) };
-            to.write_all(bytes).await?;
+            let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { return End::Target };
+            if to.write_all(bytes).await.is_err() {
+                return End::Client;
+            }
             self.frames.pass(bytes);
             self.bytes += read;
         }

@@ -13,7 +13,12 @@ pub(crate) struct Frames {
     seen: usize,
     /// Bytes of the payload that are to come.
     payload: u64,
+    /// Whether a close frame was among them, after which no other may come.
+    closed: bool,
 }
+
+/// The kind of a close frame, in the low half of a frame's first byte.
+const CLOSE: u8 = 0x8;
 
 impl Frames {
     /// Takes the next bytes in.
@@ -32,6 +37,7 @@ impl Frames {
             bytes = rest;
             if self.seen >= 2 && self.seen == self.head_length() {
                 self.payload = self.payload_length();
+                self.closed |= self.head[0] & 0x0f == CLOSE;
                 self.seen = 0;
             }
         }
@@ -40,6 +46,11 @@ impl Frames {
     /// Whether the last frame was whole.
     pub(crate) fn is_between(&self) -> bool {
         self.seen == 0 && self.payload == 0
+    }
+
+    /// Whether a close frame has passed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     fn head_length(&self) -> usize {

@@ -220,3 +220,59 @@ async fn an_edge_that_leaves_says_so_to_a_websocket() {
     drop(raw);
     edge.left().await;
 }
+
+/// A target that answers its probes, says this to whoever else asks, and is gone without a word.
+async fn dying(says: &'static str) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.9.9:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut head = vec![0; 4096];
+                let read = stream.read(&mut head).await.unwrap_or(0);
+                let probe = head[..read].starts_with(b"GET /readyz");
+                let said = if probe { "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n" } else { says };
+                let _ = stream.write_all(said.as_bytes()).await;
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                // Closed with a reset, as the kernel does for a process that was killed.
+                let _ = stream.set_zero_linger();
+            });
+        }
+    });
+    address
+}
+
+async fn edge_before(address: SocketAddr) -> Edge {
+    let edge = Edge::start(quick());
+    edge.apply(&[crate::support::add(address, "1")]);
+    until(|| edge.shared.balancer.services()["app"].is_ready("1")).await;
+    edge.route("1");
+    edge
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_stream_of_a_killed_target_ends_cleanly_between_two_events() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let whole = dying(both(HEAD, "9\r\ndata: a\n\n\r\n")).await;
+    let edge = edge_before(whole).await;
+    assert_eq!(edge.get("/").await.body.expect("a clean end"), "data: a\n\n");
+    until(|| edge.counts("1").failed == 1).await;
+    let cut = dying(both(HEAD, "7\r\ndata: a\r\n")).await;
+    let edge = edge_before(cut).await;
+    assert!(edge.get("/").await.body.is_err(), "an event that is cut must not look whole");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_websocket_of_a_killed_target_is_told_to_come_again() {
+    const HEAD: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    let edge = edge_before(dying(both(HEAD, "\u{1}\u{2}hi")).await).await;
+    let mut socket = websocket(edge.address).await;
+    let mut heard = Vec::new();
+    let _ = socket.read_to_end(&mut heard).await;
+    assert_eq!(heard, b"\x01\x02hi\x88\x02\x03\xe9");
+}
+
+/// Both, for as long as the test runs.
+fn both(head: &str, rest: &str) -> &'static str {
+    format!("{head}{rest}").leak()
+}
