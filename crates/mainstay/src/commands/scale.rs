@@ -75,8 +75,11 @@ fn check(stack: &Stack, name: &str, number: u32) -> Result<()> {
         return Err(Error::new(format!("{number} replicas of `{name}` are more than {MOST_REPLICAS}")));
     }
     match service.holds_state() {
-        Some(why) if number > 1 => Err(Error::new(format!("service `{name}` cannot have {number} replicas: {why}"))
-            .hint("a service that holds state has one")),
+        // Where the file asks for several, it says itself that they can.
+        Some(why) if number > 1 && service.replicas <= 1 => {
+            Err(Error::new(format!("service `{name}` cannot have {number} replicas: {why}"))
+                .hint("a service that holds state has one"))
+        }
         _ if number > 1 && service.container_name.is_some() => {
             Err(Error::new(format!("service `{name}` cannot have {number} replicas: its `container_name` is one name"))
                 .hint("take `container_name` away"))

@@ -4,4 +4,5 @@
 mod http;
 mod lifecycle;
 mod page;
+mod releases;
 mod surviving;
