@@ -330,7 +330,7 @@ fn kept_connections_that_are_closed_while_idle_are_no_failures() {
         sleep(Duration::from_millis(2)).await;
         Ok(())
     });
-    let traffic = Traffic::start(address, posting(10));
+    let traffic = Traffic::start(address, posting(5));
     let mut closed = 0;
     until(&traffic, |report| {
         assert_eq!(report.failed, 0, "{report}");
@@ -475,8 +475,13 @@ fn an_echo_that_is_missing_or_wrong_is_a_failure() {
         }
     });
     let traffic = Traffic::start(address, talking());
-    // Stopped at once: what is outstanding is waited for all the same.
-    thread::sleep(Duration::from_millis(700));
+    let mut echoes = 0;
+    until(&traffic, |report| {
+        echoes += report.socket_echoes;
+        assert_eq!(report.failed, 0, "{report}");
+        echoes >= 4
+    });
+    // What is outstanding is waited for.
     let report = traffic.stop();
     let words = of(&report, Kind::Socket);
     assert_eq!((report.failed, words.len()), (1, 1), "{report}");

@@ -143,3 +143,62 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::mpsc;
+    use std::thread;
+
+    use http_body_util::BodyExt as _;
+    use tokio::task::LocalSet;
+
+    use super::*;
+
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+    fn request() -> Outgoing {
+        Request::get("/").header("host", "test").body(Full::default()).expect("a request")
+    }
+
+    /// Answers one request on each of two connections, and closes the first when told.
+    fn server(close: mpsc::Receiver<()>, closed: mpsc::Sender<()>) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("a listener has an address");
+        thread::spawn(move || {
+            let answer = || {
+                let (mut stream, _) = listener.accept().expect("a connection comes");
+                assert!(stream.read(&mut [0; 1024]).expect("a request comes") > 0);
+                stream.write_all(ANSWER).expect("the client is there");
+                stream
+            };
+            let first = answer();
+            close.recv().expect("the test is there");
+            drop(first);
+            closed.send(()).expect("the test is there");
+            answer()
+        });
+        address
+    }
+
+    #[test]
+    fn a_connection_that_was_closed_is_not_used_also_before_hyper_was_told() {
+        let ((close, closing), (closes, closed)) = (mpsc::channel(), mpsc::channel());
+        let address = server(closing, closes);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (pool, book) = (Pool::default(), Book::new());
+        LocalSet::new().block_on(&runtime, async {
+            let (response, connection) = send_kept(address, &pool, &book, request()).await.expect("it is answered");
+            response.into_body().collect().await.expect("it is whole");
+            pool.keep(connection).await;
+            assert_eq!(pool.idle.borrow().len(), 1);
+            // Without an await, so that nothing else in this thread runs meanwhile.
+            close.send(()).expect("the server is there");
+            closed.recv().expect("the server is there");
+            let (_, connection) = send_kept(address, &pool, &book, request()).await.expect("it is answered");
+            assert!(connection.idle_since.is_none());
+        });
+        assert_eq!(book.mark().idle_closed, 1);
+    }
+}

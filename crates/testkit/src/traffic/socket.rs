@@ -14,7 +14,6 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::book::Event;
-use super::connection::chain;
 use super::generate::{Client, stopping};
 use super::report::Kind;
 use super::request::shown;
@@ -79,7 +78,7 @@ async fn open(client: &Client, path: &str) -> Result<WebSocketStream<TcpStream>,
             let text = response.body().as_deref().map(shown).unwrap_or_default();
             Err(format!("answered {} instead of an upgrade: {text}", response.status().as_u16()))
         }
-        Err(error) => Err(format!("no upgrade: {}", chain(&error))),
+        Err(error) => Err(format!("no upgrade: {error}")),
     }
 }
 
@@ -123,7 +122,7 @@ impl Talk {
         let sent = timeout(ECHO_WITHIN, self.stream.send(Message::text(next.to_string()))).await;
         match sent {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => self.broken = Some(chain(&error)),
+            Ok(Err(error)) => self.broken = Some(error.to_string()),
             Err(_) => self.broken = Some("nothing could be sent any more".to_owned()),
         }
         *next += 1;
@@ -137,7 +136,7 @@ impl Talk {
             }
             Some(Ok(Message::Close(frame))) => closed(frame).map(Some),
             Some(Ok(_)) => Ok(None),
-            Some(Err(error)) => Err(format!("ended without a close frame: {}{}", chain(&error), self.why_broken())),
+            Some(Err(error)) => Err(format!("ended without a close frame: {error}{}", self.why_broken())),
             None => Err(format!("ended without a close frame{}", self.why_broken())),
         }
     }
