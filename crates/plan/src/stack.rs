@@ -43,6 +43,9 @@ pub struct Service {
     pub platform: Option<String>,
     /// How many containers run; 1 unless the file says otherwise.
     pub replicas: u32,
+    /// The file asks for several, and so says itself that they can run side by side.
+    #[serde(skip)]
+    pub several: bool,
     /// `container_name`, which forbids more than one replica.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_name: Option<String>,

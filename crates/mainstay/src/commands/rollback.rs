@@ -73,7 +73,7 @@ async fn go_back(
 }
 
 /// What each service is to be made from: by the image's content, since its tag may name another one now.
-async fn pinned(
+pub(super) async fn pinned(
     engine: &DockerEngine,
     loaded: &Loaded,
     to: &Record,

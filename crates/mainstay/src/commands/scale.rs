@@ -9,14 +9,14 @@ use mainstay_plan::stack::Stack;
 
 use super::change::{self, Change, Made};
 use super::turn::{self, Turn};
-use super::{connect, deploy, load_stack};
+use super::{connect, deploy, load_stack, rollback};
 use crate::cli::{Globals, ScaleArgs};
 use crate::engine::Engine;
 use crate::engine::docker::DockerEngine;
 use crate::error::{Error, Result};
 use crate::exit::ExitStatus;
 use crate::load::Loaded;
-use crate::report;
+use crate::{releases, report};
 
 const FILE: &str = "scale.json";
 
@@ -59,7 +59,15 @@ async fn scale(
     }
     lay_over(&mut loaded.stack, &after);
     let names: Vec<String> = args.services.iter().map(|(name, _)| name.clone()).collect();
-    let options = UpOptions { only: deploy::only(&loaded.stack, &names)?, ..UpOptions::default() };
+    let only = deploy::only(&loaded.stack, &names)?;
+    // The number changes and nothing else: after a rollback the file asks for what was left.
+    let records = releases::read(engine, &project).await?;
+    let newest = records.iter().rev().find(|record| names.iter().all(|name| record.services.contains_key(name)));
+    let pinned = match newest {
+        Some(record) => rollback::pinned(engine, loaded, record, only.as_ref()).await?,
+        None => BTreeMap::new(),
+    };
+    let options = UpOptions { only, pinned, ..UpOptions::default() };
     let made = change::make(globals, engine, loaded, turn, Change { verb, options, yes: false, back_to: None }).await?;
     if before != after && !matches!(made, Made::Interrupted) {
         write(engine, &project, &after).await?;
@@ -76,7 +84,7 @@ fn check(stack: &Stack, name: &str, number: u32) -> Result<()> {
     }
     match service.holds_state() {
         // Where the file asks for several, it says itself that they can.
-        Some(why) if number > 1 && service.replicas <= 1 => {
+        Some(why) if number > 1 && !service.several => {
             Err(Error::new(format!("service `{name}` cannot have {number} replicas: {why}"))
                 .hint("a service that holds state has one"))
         }

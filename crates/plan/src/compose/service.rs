@@ -95,6 +95,7 @@ pub(super) fn read(name: &str, field: &Field<'_>, input: &Input<'_>, project: &s
         pull_policy: get("pull_policy").and_then(pull_policy).unwrap_or_default(),
         platform: word("platform"),
         replicas: replicas(&entries, deployed.replicas),
+        several: false,
         container_name: word("container_name"),
         depends_on: get("depends_on").map(depends_on).unwrap_or_default(),
         update: deployed.update,
@@ -110,6 +111,7 @@ pub(super) fn read(name: &str, field: &Field<'_>, input: &Input<'_>, project: &s
     service.run.resources = deployed.resources;
     limits::of_service(&entries, &mut service.run.resources);
     service.run.restart = deployed.restart.or_else(|| get("restart").and_then(deploy::restart)).unwrap_or(Restart::No);
+    service.several = service.replicas > 1;
     imply_dependencies(&mut service, &links);
     check_replicas(field, &service);
     check_watch(get("deploy"), &service);

@@ -103,8 +103,18 @@ pub(super) fn prepare(
         standing.iter().copied().filter(|container| !stays.contains(container.name.as_str())).collect();
     let release = release_of_new(context, &replicas, &obsolete);
     let alone = alone(draft, service);
-    let mut work =
-        Work { draft, context, service, behind, gate: &gate, standing: &standing, obsolete: &obsolete, release, alone };
+    let mut work = Work {
+        draft,
+        context,
+        service,
+        behind,
+        gate: &gate,
+        standing: &standing,
+        obsolete: &obsolete,
+        release,
+        alone,
+        ended: BTreeSet::new(),
+    };
     let rollout = work.carry_forward(&replicas);
     draft.set_milestones(&service.name, rollout.1);
     if service.replicas == 0 && standing.iter().any(|container| is_running(container)) {
@@ -116,7 +126,7 @@ pub(super) fn prepare(
 
 /// Why two of its containers cannot run side by side. Where the file asks for several, it says itself that they can.
 fn alone(draft: &mut Draft, service: &Service) -> Option<String> {
-    let why = service.holds_state().filter(|_| service.replicas <= 1)?;
+    let why = service.holds_state().filter(|_| !service.several)?;
     if service.update.order == Some(UpdateOrder::StartFirst) {
         draft.warn(format!("service `{}` asks for `order: start-first`, and stops first: {why}", service.name));
     }
@@ -191,6 +201,8 @@ struct Work<'a, 'b> {
     release: u32,
     /// Why the old one has to end first.
     alone: Option<String>,
+    /// Old ones that end before the new one starts.
+    ended: BTreeSet<String>,
 }
 
 /// A replica on its way: its container, its target, and the release of both.
@@ -326,6 +338,7 @@ impl Work<'_, '_> {
         let mut last = self.draft.add(retire, format!("requests wait meanwhile: {why}"), &after);
         self.draft.with_cleanup(last, undo.clone());
         for old in running {
+            let _ = self.ended.insert(old.name.clone());
             let step = Step::StopContainer { name: old.name.clone(), grace_ms: None };
             last = self.draft.add(step, format!("it stops first: {why}"), &[last]);
             self.draft.with_cleanup(last, undo.clone());
@@ -444,7 +457,7 @@ impl Work<'_, '_> {
         let knows_others = routed.is_none_or(|routed| routed.targets.iter().any(|target| !keep.contains(&target.name)));
         let obsolete = self.obsolete.iter().map(|container| Obsolete {
             name: moved.get(&container.name).map_or_else(|| container.name.clone(), |(name, _)| name.clone()),
-            runs: is_running(container) && self.alone.is_none(),
+            runs: is_running(container) && !self.ended.contains(&container.name),
             reason: match container.number > self.service.replicas {
                 true => format!("{} replicas are asked for", self.service.replicas),
                 false => "the new one is in its place".to_owned(),

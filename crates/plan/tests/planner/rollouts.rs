@@ -215,3 +215,15 @@ fn one_replica_that_holds_state_ends_first_while_requests_wait() {
     ];
     assert_eq!(undone, expected);
 }
+
+#[test]
+fn one_that_holds_state_may_lose_a_second_that_should_not_be_there() {
+    let alone =
+        BEHIND.replace("    environment: {LEVEL: info}", "    volumes: [edge:/data]\n    environment: {LEVEL: info}");
+    let two = stack(&alone);
+    let one = stack(&alone.replace("replicas: 2", "replicas: 1"));
+    let mut observed = all_up(&two);
+    route(&mut observed, "edge", "app", 8080);
+    let text = plan(&one, &observed);
+    assert!(text.contains("stop container shop-app-2") && !text.contains("shop-app-1:"), "{text}");
+}
