@@ -40,8 +40,9 @@ pub struct Settings {
     /// a person's patience.
     #[arg(long, env = "EDGE_HELD_TIME", value_parser = humantime::parse_duration, default_value = "30s")]
     pub held_time: Duration,
-    /// Time for a connection to a target. It is on the same machine: what takes longer is not there.
-    #[arg(long, env = "EDGE_DIAL_TIME", value_parser = humantime::parse_duration, default_value = "1s")]
+    /// Time for a connection to a target. It is on the same machine, and the kernel answers for it: what takes longer is
+    /// not there, and another target is tried.
+    #[arg(long, env = "EDGE_DIAL_TIME", value_parser = humantime::parse_duration, default_value = "250ms")]
     pub dial_time: Duration,
     /// Time until a target begins its answer.
     #[arg(long, env = "EDGE_FIRST_BYTE_TIME", value_parser = humantime::parse_duration, default_value = "60s")]
