@@ -2,22 +2,25 @@
 //! the same port, among which the kernel shares the connections out (`SO_REUSEPORT`).
 
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::rt::{Read, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
 use tokio::time::{interval, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::count::{Count, One};
-use crate::forward::{Core, answer};
+use crate::forward::{Client, Core, answer};
 pub use crate::forward::{Log, Shared};
+use crate::http2;
+use crate::tls::Tls;
 
 /// When the process has no descriptor left for a connection, others have to end first.
 const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
@@ -28,21 +31,36 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// The longest that a line of the access log waits for others.
 const FLUSH: Duration = Duration::from_millis(100);
 
-/// Serves on one listener, on the thread that calls, until told to leave and all requests have ended, at most for the
+/// Where the clients of one core come in.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Without TLS.
+    pub plain: std::net::TcpListener,
+    /// With it.
+    pub tls: Option<std::net::TcpListener>,
+}
+
+impl From<std::net::TcpListener> for Listeners {
+    fn from(plain: std::net::TcpListener) -> Self {
+        Self { plain, tls: None }
+    }
+}
+
+/// Serves what comes in there, on the thread that calls, until told to leave and all requests have ended, at most for the
 /// grace.
 ///
 /// # Errors
 ///
 /// The runtime cannot be made.
-pub fn serve(shared: Arc<Shared>, listener: std::net::TcpListener, leaving: CancellationToken) -> io::Result<()> {
+pub fn serve(shared: Arc<Shared>, listeners: impl Into<Listeners>, leaving: CancellationToken) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    listener.set_nonblocking(true)?;
+    let Listeners { plain, tls } = listeners.into();
     LocalSet::new().block_on(&runtime, async {
-        let listener = TcpListener::from_std(listener)?;
+        let doors = Doors { plain: listener(plain)?, tls: tls.map(listener).transpose()? };
         let core = Rc::new(Core::new(shared, leaving.clone()));
         tokio::task::spawn_local(sweep(Rc::clone(&core)));
         tokio::task::spawn_local(flush(Rc::clone(&core)));
-        accept(Rc::clone(&core), listener, leaving).await;
+        accept(Rc::clone(&core), doors, leaving).await;
         core.flush();
         Ok(())
     })
@@ -64,13 +82,35 @@ async fn flush(core: Rc<Core>) {
     }
 }
 
-async fn accept(core: Rc<Core>, listener: TcpListener, leaving: CancellationToken) {
+fn listener(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+struct Doors {
+    plain: TcpListener,
+    tls: Option<TcpListener>,
+}
+
+impl Doors {
+    /// The next client, by whichever door it comes.
+    async fn next(&self) -> io::Result<(TcpStream, Client)> {
+        let client = |secure| move |(stream, address)| (stream, Client { address, secure });
+        let Some(tls) = &self.tls else { return self.plain.accept().await.map(client(false)) };
+        tokio::select! {
+            accepted = self.plain.accept() => accepted.map(client(false)),
+            accepted = tls.accept() => accepted.map(client(true)),
+        }
+    }
+}
+
+async fn accept(core: Rc<Core>, doors: Doors, leaving: CancellationToken) {
     let open = Rc::new(Count::default());
     let settings = &core.shared.settings;
     loop {
         let next = async {
             open.below(settings.connections).await;
-            listener.accept().await
+            doors.next().await
         };
         let accepted = tokio::select! {
             () = leaving.cancelled() => break,
@@ -84,7 +124,7 @@ async fn accept(core: Rc<Core>, listener: TcpListener, leaving: CancellationToke
             Err(_) => sleep(PAUSE_AFTER_ACCEPT_ERROR).await,
         }
     }
-    drop(listener);
+    drop(doors);
     let ended = async {
         open.below(1).await;
         core.exchanges.below(1).await;
@@ -93,9 +133,34 @@ async fn accept(core: Rc<Core>, listener: TcpListener, leaving: CancellationToke
     let _ = timeout(settings.grace, ended).await;
 }
 
-/// One client's connection, until it ends, or the edge leaves and its request has ended.
-async fn connection(core: Rc<Core>, stream: TcpStream, client: SocketAddr, leaving: CancellationToken, _one: One) {
+/// One client's connection, until it ends, or the edge leaves and its requests have ended.
+async fn connection(core: Rc<Core>, stream: TcpStream, client: Client, leaving: CancellationToken, _one: One) {
     let _ = stream.set_nodelay(true);
+    match core.shared.tls.clone() {
+        Some(tls) if client.secure => secure(core, &tls, stream, client, leaving).await,
+        _ => http1(core, TokioIo::new(stream), client, leaving).await,
+    }
+}
+
+/// Agrees on TLS and on the protocol above it.
+async fn secure(core: Rc<Core>, tls: &Tls, stream: TcpStream, client: Client, leaving: CancellationToken) {
+    let handshake = TlsAcceptor::from(Arc::clone(tls.config())).accept(stream);
+    let Ok(Ok(stream)) = timeout(tls.settings().handshake_time, handshake).await else { return };
+    let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let io = TokioIo::new(stream);
+    if speaks_http2 {
+        http2::serve(core, tls.settings().http2, io, client, leaving).await;
+    } else {
+        http1(core, io, client, leaving).await;
+    }
+}
+
+async fn http1(
+    core: Rc<Core>,
+    io: impl Read + Write + Unpin + Send + 'static,
+    client: Client,
+    leaving: CancellationToken,
+) {
     let settings = &core.shared.settings;
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(settings.head_time).max_buf_size(settings.head_bytes);
@@ -103,7 +168,7 @@ async fn connection(core: Rc<Core>, stream: TcpStream, client: SocketAddr, leavi
         let core = Rc::clone(&core);
         async move { Ok::<_, std::convert::Infallible>(answer(core, client, request).await) }
     });
-    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let mut serving = std::pin::pin!(builder.serve_connection(io, service).with_upgrades());
     tokio::select! {
         // A client that breaks off, or does not speak HTTP, is no fault of ours; its request is in the access log.
         _ = serving.as_mut() => return,

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod body;
+mod client;
 mod exchange;
 mod headers;
 mod hold;
@@ -11,7 +12,6 @@ mod upgrade;
 mod websocket;
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -20,7 +20,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::upgrade::OnUpgrade;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Version};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -29,9 +29,11 @@ use crate::count::Count;
 use crate::ledger::Ledger;
 use crate::route::Routes;
 use crate::settings::Settings;
+use crate::tls::Tls;
 use attempt::{Attempt, Message};
 pub(crate) use body::Answer;
 use body::Sent;
+pub(crate) use client::Client;
 use exchange::Exchange;
 pub(crate) use exchange::Line;
 use hold::{Waiting, wait_for_claim};
@@ -60,6 +62,8 @@ pub struct Shared {
     pub log: Box<dyn Log>,
     /// Requests that wait now.
     pub held: AtomicUsize,
+    /// TLS, where it is spoken.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// Takes the access log's lines, and never waits for who reads them.
@@ -109,22 +113,25 @@ impl Core {
 }
 
 /// Answers one request.
-pub(crate) async fn answer(core: Rc<Core>, client: SocketAddr, request: Request<Incoming>) -> Response<Answer> {
+pub(crate) async fn answer(core: Rc<Core>, client: Client, request: Request<Incoming>) -> Response<Answer> {
     let (mut parts, body) = request.into_parts();
     let client_end = parts.extensions.remove::<OnUpgrade>();
     let protocol = upgrade::wanted(&parts.headers);
     let host = host(&parts).to_owned();
-    let client = client.ip().to_canonical().to_string();
+    let address = client.address.ip().to_canonical().to_string();
     headers::strip(&mut parts.headers);
     if let Some(protocol) = &protocol {
         upgrade::ask(&mut parts.headers, protocol.clone());
     }
-    headers::introduce(&mut parts.headers, &client, &host, "http");
+    if parts.version == Version::HTTP_2 {
+        headers::join_cookies(&mut parts.headers);
+    }
+    headers::introduce(&mut parts.headers, &address, &host, client.scheme());
     let request_id = headers::identify(&mut parts.headers, || fastrand::u128(..));
     let service = core.shared.routes.find(&host, parts.uri.path()).unwrap_or_default().to_owned();
     let line = Line {
         request_id: request_id.clone(),
-        client,
+        client: address,
         method: parts.method.to_string(),
         host,
         path: parts.uri.path().to_owned(),

@@ -3,6 +3,8 @@
 
 mod program;
 mod requests;
+mod secure;
 mod support;
 mod swaps;
+mod trust;
 mod waiting;

@@ -15,8 +15,9 @@ use hyper_util::rt::TokioIo;
 use mainstay_edge::balance::{Balancer, Change, Services, Target};
 use mainstay_edge::ledger::{Ledger, Snapshot};
 use mainstay_edge::route::Routes;
-use mainstay_edge::server::{Log, Shared, serve};
+use mainstay_edge::server::{Listeners, Log, Shared, serve};
 use mainstay_edge::settings::Settings;
+use mainstay_edge::tls::{Tls, TlsSettings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +43,7 @@ impl Lines {
 pub(crate) struct Edge {
     pub(crate) shared: Arc<Shared>,
     pub(crate) address: SocketAddr,
+    tls_address: Option<SocketAddr>,
     pub(crate) lines: Lines,
     pub(crate) leaving: CancellationToken,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -59,6 +61,29 @@ pub(crate) fn quick() -> Settings {
 
 impl Edge {
     pub(crate) fn start(settings: Settings) -> Self {
+        Self::start_with(settings, None)
+    }
+
+    /// One that speaks TLS as well.
+    pub(crate) fn secure(settings: Settings, tls: TlsSettings) -> Self {
+        let (tls, wrong) = Tls::open(tls).expect("TLS");
+        assert_eq!(wrong, Vec::<String>::new());
+        let tls = Arc::new(tls);
+        tokio::spawn(mainstay_edge::tls::keep(Arc::clone(&tls), |wrong| panic!("{wrong}")));
+        Self::start_with(settings, Some(tls))
+    }
+
+    /// Where clients that speak TLS come in.
+    pub(crate) fn tls_address(&self) -> SocketAddr {
+        self.tls_address.expect("it speaks TLS")
+    }
+
+    /// The certificate of its local authority.
+    pub(crate) fn authority(&self) -> String {
+        self.shared.tls.as_ref().expect("it speaks TLS").authority()
+    }
+
+    fn start_with(settings: Settings, tls: Option<Arc<Tls>>) -> Self {
         let lines = Lines::default();
         let shared = Arc::new(Shared {
             balancer: Balancer::new(Services::new(), settings.hysteresis),
@@ -67,14 +92,18 @@ impl Edge {
             settings,
             log: Box::new(lines.clone()),
             held: AtomicUsize::new(0),
+            tls,
         });
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
+        let secure = shared.tls.is_some().then(|| std::net::TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let tls_address = secure.as_ref().map(|listener| listener.local_addr().expect("an address"));
+        let listeners = Listeners { plain: listener, tls: secure };
         let leaving = CancellationToken::new();
         let (inner, token) = (Arc::clone(&shared), leaving.clone());
-        let thread = std::thread::spawn(move || serve(inner, listener, token).expect("it serves"));
+        let thread = std::thread::spawn(move || serve(inner, listeners, token).expect("it serves"));
         tokio::spawn(mainstay_edge::probe::watch(Arc::clone(&shared)));
-        Self { shared, address, lines, leaving, thread: Some(thread) }
+        Self { shared, address, tls_address, lines, leaving, thread: Some(thread) }
     }
 
     /// An edge with one ready target for each of these, all of release `1`.

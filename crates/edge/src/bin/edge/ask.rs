@@ -10,6 +10,8 @@ use mainstay_edge::admin::{Ask, Reply, Shown};
 use mainstay_edge::balance::Change;
 use mainstay_edge::ledger::Snapshot;
 
+use crate::certificates;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Show the targets, and how each stands.
@@ -66,6 +68,16 @@ pub(crate) enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Show the certificates, and when each ends.
+    Certificates {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the certificate of the local authority, for who is to trust it.
+    Authority,
+    /// Order a certificate for a domain now, whenever the next one would be.
+    Renew { domain: String },
     /// Make the changes that stand on standard input as JSON, all in one moment or none.
     Apply,
 }
@@ -93,6 +105,9 @@ fn asks(verb: Verb) -> Result<(Vec<Ask>, bool), String> {
     Ok(match verb {
         Verb::Targets { json } => (vec![Ask::Targets], json),
         Verb::Ledger { json } => (vec![Ask::Ledger], json),
+        Verb::Certificates { json } => (vec![Ask::Certificates], json),
+        Verb::Authority => (vec![Ask::Authority], false),
+        Verb::Renew { domain } => (vec![Ask::Renew { domain }], false),
         Verb::Add { service, target: (name, port), release } => change(Change::Add { service, name, port, release }),
         Verb::Route { service, releases, force } => {
             let shares: BTreeMap<String, u32> = releases.into_iter().collect();
@@ -127,7 +142,10 @@ fn show(reply: Reply, json: bool) -> Result<(), String> {
         Reply::Refused { error } => return Err(error),
         Reply::Targets { services } if json => pretty(&services)?,
         Reply::Ledger { services } if json => pretty(&services)?,
+        Reply::Certificates { certificates } if json => pretty(&certificates)?,
         Reply::Targets { services } => targets(&services),
+        Reply::Certificates { certificates } => certificates::table(&certificates),
+        Reply::Authority { pem } => pem,
         Reply::Ledger { services } => ledger(&services),
     };
     std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("write: {error}"))

@@ -12,8 +12,9 @@ use mainstay_edge::balance::Balancer;
 use mainstay_edge::journal::Journal;
 use mainstay_edge::ledger::Ledger;
 use mainstay_edge::route::{Route, Routes};
-use mainstay_edge::server::{self, Shared};
+use mainstay_edge::server::{self, Listeners, Shared};
 use mainstay_edge::settings::Settings;
+use mainstay_edge::tls::{self, Tls, TlsSettings};
 use mainstay_edge::{admin, probe};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,15 +41,16 @@ pub(crate) struct Serve {
     threads: Option<NonZero<usize>>,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    tls: TlsSettings,
 }
 
 pub(crate) fn run(serve: Serve, socket: &Path) -> Result<(), String> {
     let journal = Arc::new(Journal::new(serve.journal));
     let (services, wrong) = journal.recall();
-    for wrong in wrong {
-        // A log that cannot be written to keeps nobody from being served.
-        let _ = writeln!(std::io::stderr(), "warning: {wrong}");
-    }
+    wrong.iter().for_each(|wrong| warn(wrong));
+    let tls = tls(serve.tls)?;
+    let listen_tls = tls.as_ref().and_then(|tls| tls.settings().listen_tls);
     let (log, writer) = Stdout::start().map_err(|error| format!("start the log's thread: {error}"))?;
     let shared = Arc::new(Shared {
         balancer: Balancer::new(services, serve.settings.hysteresis),
@@ -57,14 +59,15 @@ pub(crate) fn run(serve: Serve, socket: &Path) -> Result<(), String> {
         log: Box::new(log),
         settings: serve.settings,
         held: AtomicUsize::new(0),
+        tls,
     });
     let leaving = CancellationToken::new();
     let threads = serve.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let mut serving = Vec::new();
     for _ in 0..threads {
-        let listener = listen(serve.listen).map_err(|error| format!("listen on {}: {error}", serve.listen))?;
+        let listeners = Listeners { plain: listen(serve.listen)?, tls: listen_tls.map(listen).transpose()? };
         let (shared, leaving) = (Arc::clone(&shared), leaving.clone());
-        serving.push(std::thread::spawn(move || server::serve(shared, listener, leaving)));
+        serving.push(std::thread::spawn(move || server::serve(shared, listeners, leaving)));
     }
     govern(Arc::clone(&shared), journal, socket, &leaving)?;
     for thread in serving {
@@ -90,6 +93,9 @@ fn govern(
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let probing = probe::watch(Arc::clone(&shared));
+        if let Some(tls) = &shared.tls {
+            tokio::spawn(tls::keep(Arc::clone(tls), warn));
+        }
         let ended = tokio::select! {
             () = probing => Ok(()),
             ended = admin::serve(shared, journal, socket) => {
@@ -103,8 +109,29 @@ fn govern(
     })
 }
 
+/// TLS, where it is to be spoken.
+fn tls(settings: TlsSettings) -> Result<Option<Arc<Tls>>, String> {
+    if settings.listen_tls.is_none() {
+        let asked = !settings.domains.is_empty();
+        let hint = "hint: EDGE_LISTEN_TLS says where, such as 0.0.0.0:8443";
+        return if asked { Err(format!("there are domains, and no listener with TLS\n\n{hint}")) } else { Ok(None) };
+    }
+    let (tls, wrong) = Tls::open(settings).map_err(|error| error.to_string())?;
+    wrong.iter().for_each(|wrong| warn(wrong));
+    Ok(Some(Arc::new(tls)))
+}
+
+fn warn(wrong: &str) {
+    // A log that cannot be written to keeps nobody from being served.
+    let _ = writeln!(std::io::stderr(), "warning: {wrong}");
+}
+
 /// A listener beside others on the same port; the kernel shares the connections out among them.
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    bind(address).map_err(|error| format!("listen on {address}: {error}"))
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;

@@ -1,0 +1,17 @@
+//! Who asks, and on what kind of connection.
+
+use std::net::SocketAddr;
+
+/// What is known of a client from its connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Client {
+    pub(crate) address: SocketAddr,
+    /// Whether it speaks TLS.
+    pub(crate) secure: bool,
+}
+
+impl Client {
+    pub(crate) fn scheme(self) -> &'static str {
+        if self.secure { "https" } else { "http" }
+    }
+}
