@@ -20,7 +20,7 @@ use crate::count::{Count, One};
 use crate::forward::{Client, Core, answer};
 pub use crate::forward::{Log, Shared};
 use crate::http2;
-use crate::tls::Tls;
+use crate::tls::{self, Tls};
 
 /// When the process has no descriptor left for a connection, others have to end first.
 const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
@@ -95,7 +95,7 @@ struct Doors {
 impl Doors {
     /// The next client, by whichever door it comes.
     async fn next(&self) -> io::Result<(TcpStream, Client)> {
-        let client = |secure| move |(stream, address)| (stream, Client { address, secure });
+        let client = |secure| move |(stream, address)| (stream, Client { address, secure, trusted: false });
         let Some(tls) = &self.tls else { return self.plain.accept().await.map(client(false)) };
         tokio::select! {
             accepted = self.plain.accept() => accepted.map(client(false)),
@@ -143,15 +143,18 @@ async fn connection(core: Rc<Core>, stream: TcpStream, client: Client, leaving: 
 }
 
 /// Agrees on TLS and on the protocol above it.
-async fn secure(core: Rc<Core>, tls: &Tls, stream: TcpStream, client: Client, leaving: CancellationToken) {
+async fn secure(core: Rc<Core>, tls: &Tls, stream: TcpStream, mut client: Client, leaving: CancellationToken) {
     let handshake = TlsAcceptor::from(Arc::clone(tls.config())).accept(stream);
     let Ok(Ok(stream)) = timeout(tls.settings().handshake_time, handshake).await else { return };
-    let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let session = stream.get_ref().1;
+    client.trusted = session.server_name().is_some_and(|name| tls.is_issued(name));
+    let protocol = session.alpn_protocol().map(<[u8]>::to_vec);
     let io = TokioIo::new(stream);
-    if speaks_http2 {
-        http2::serve(core, tls.settings().http2, io, client, leaving).await;
-    } else {
-        http1(core, io, client, leaving).await;
+    match protocol.as_deref() {
+        Some(b"h2") => http2::serve(core, tls.settings().http2, io, client, leaving).await,
+        // An ACME server has seen what it wanted to.
+        Some(challenge) if challenge == tls::CHALLENGE => {}
+        _ => http1(core, io, client, leaving).await,
     }
 }
 

@@ -8,6 +8,8 @@ pub(crate) struct Client {
     pub(crate) address: SocketAddr,
     /// Whether it speaks TLS.
     pub(crate) secure: bool,
+    /// Whether it was shown a certificate that all the world trusts.
+    pub(crate) trusted: bool,
 }
 
 impl Client {

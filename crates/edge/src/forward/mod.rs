@@ -4,6 +4,7 @@ mod attempt;
 mod body;
 mod client;
 mod exchange;
+mod front;
 mod headers;
 mod hold;
 mod own;
@@ -129,7 +130,7 @@ pub(crate) async fn answer(core: Rc<Core>, client: Client, request: Request<Inco
     headers::introduce(&mut parts.headers, &address, &host, client.scheme());
     let request_id = headers::identify(&mut parts.headers, || fastrand::u128(..));
     let service = core.shared.routes.find(&host, parts.uri.path()).unwrap_or_default().to_owned();
-    let line = Line {
+    let mut line = Line {
         request_id: request_id.clone(),
         client: address,
         method: parts.method.to_string(),
@@ -138,6 +139,9 @@ pub(crate) async fn answer(core: Rc<Core>, client: Client, request: Request<Inco
         service: service.clone(),
         ..Line::default()
     };
+    if let Some(response) = front::answer(&core, client, &parts, &mut line) {
+        return response;
+    }
     let mut exchange = Box::new(Exchange::new(Rc::clone(&core), line));
     let answered = if service.is_empty() {
         Err(Own::NoRoute)
@@ -156,6 +160,9 @@ pub(crate) async fn answer(core: Rc<Core>, client: Client, request: Request<Inco
     };
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(headers::REQUEST_ID, id);
+    }
+    if let Some(promise) = core.shared.tls.as_ref().filter(|_| client.trusted).and_then(|tls| tls.promise()) {
+        response.headers_mut().entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| promise.clone());
     }
     response
 }

@@ -11,8 +11,8 @@ use thiserror::Error;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::certificate::{Certificate, NoCertificate};
-use super::folder::Folder;
+use super::certificate::{Certificate, NoCertificate, file};
+use super::folder::{Folder, Print};
 
 const FILE: &str = "authority.pem";
 /// Held while the file is looked at and made: two edges that start at once have one authority.
@@ -49,6 +49,11 @@ pub(crate) enum NoAuthority {
 }
 
 impl Authority {
+    /// Which file has the one that is kept.
+    pub(crate) fn print(folder: &Folder) -> Option<Print> {
+        folder.print(FILE)
+    }
+
     /// The one that is kept, or a new one; and what was wrong with the one that was kept.
     pub(crate) fn provide(folder: &Folder) -> Result<(Self, Option<String>), NoAuthority> {
         let _one_at_a_time = folder.lock(LOCK)?;
@@ -95,7 +100,7 @@ fn make() -> Result<String, rcgen::Error> {
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let key = KeyPair::generate()?;
     let certificate = params.self_signed(&key)?;
-    Ok(key.serialize_pem() + &certificate.pem())
+    Ok(file(&key.serialize_pem(), &certificate.pem()))
 }
 
 fn params(names: Vec<String>, name: &str, time: Duration) -> Result<CertificateParams, rcgen::Error> {
@@ -110,7 +115,9 @@ fn params(names: Vec<String>, name: &str, time: Duration) -> Result<CertificateP
 /// The certificate alone, which stands behind the key.
 fn without_key(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    text.find("-----BEGIN CERTIFICATE-----").and_then(|start| text.get(start..)).unwrap_or_default().to_owned()
+    let start = text.find("-----BEGIN CERTIFICATE-----").unwrap_or(text.len());
+    let lines = text.get(start..).unwrap_or_default().lines().filter(|line| !line.starts_with('#'));
+    lines.fold(String::new(), |text, line| text + line + "\n")
 }
 
 #[cfg(test)]
@@ -138,7 +145,7 @@ mod tests {
         let folder = scratch.open();
         let (first, _) = Authority::provide(&folder).expect("an authority");
         let whole = folder.read(FILE).expect("it is read").expect("it is there");
-        for broken in [&b""[..], b"{", &whole[..whole.len() / 2], first.pem.as_bytes()] {
+        for broken in [&b""[..], b"{", &whole[..whole.len() / 2], &whole[..whole.len() - 1], first.pem.as_bytes()] {
             folder.write(FILE, broken).expect("it is written");
             let (next, wrong) = Authority::provide(&folder).expect("an authority");
             assert_ne!(first.pem, next.pem);

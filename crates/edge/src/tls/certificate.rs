@@ -21,6 +21,14 @@ pub(crate) struct Certificate {
     pub(crate) not_after: SystemTime,
 }
 
+/// The last line of a file: one that was cut between two certificates looks whole without it.
+const END: &str = "# end of file\n";
+
+/// The text of a file with this key and chain, each in PEM form.
+pub(crate) fn file(key: &str, chain: &str) -> String {
+    format!("{key}{chain}{END}")
+}
+
 /// A file that has no certificate with its key.
 #[derive(Debug, Error)]
 pub(crate) enum NoCertificate {
@@ -28,6 +36,8 @@ pub(crate) enum NoCertificate {
     Pem(#[from] pem::Error),
     #[error("there is no certificate in it")]
     Empty,
+    #[error("it has no end")]
+    Cut,
     #[error("its certificate cannot be read")]
     Unread,
     #[error("its key does not serve: {0}")]
@@ -39,6 +49,9 @@ pub(crate) enum NoCertificate {
 impl Certificate {
     /// From a file with a key and a chain, the certificate itself before those that speak for it.
     pub(crate) fn from_pem(bytes: &[u8]) -> Result<Self, NoCertificate> {
+        if !bytes.ends_with(END.as_bytes()) {
+            return Err(NoCertificate::Cut);
+        }
         let chain = CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>()?;
         let key = PrivateKeyDer::from_pem_slice(bytes)?;
         Self::new(chain, key)

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::Tls;
+use super::domain::Domain;
 
 /// Who has signed a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,12 +37,14 @@ impl Tls {
     #[must_use]
     pub fn status(&self) -> Vec<Status> {
         let local = self.served.local.read().unwrap_or_else(PoisonError::into_inner);
-        vec![Status {
-            names: local.certificate.names.clone(),
-            not_after: Some(local.certificate.not_after),
+        let certificate = &local.certificate;
+        let local = Status {
+            names: certificate.names.clone(),
+            not_after: Some(certificate.not_after),
             source: Source::Local,
             last_error: None,
-        }]
+        };
+        std::iter::once(local).chain(self.served.domains.iter().map(Domain::status)).collect()
     }
 }
 

@@ -1,6 +1,8 @@
 //! The edge before targets that behave as they are told: nothing dropped, nothing made twice.
 #![expect(clippy::indexing_slicing, reason = "a missing item fails the test, as it should")]
 
+mod acme;
+mod pebble;
 mod program;
 mod requests;
 mod secure;

@@ -264,3 +264,18 @@ async fn the_local_certificate_is_for_the_names_that_are_wanted() {
     }
     assert!(connect(address, "example.org", config).await.is_err());
 }
+
+#[tokio::test]
+async fn an_authority_that_another_edge_made_is_taken_in() {
+    let (scratch, edge, _upstream) = secure("swapped", Does::Answer(0)).await;
+    let before = edge.authority();
+    let other = Scratch::new("swapped-other");
+    let new = Edge::secure(quick(), other.settings()).authority();
+    std::fs::rename(other.0.join("tls/authority.pem"), scratch.0.join("tls/authority.pem")).expect("it is moved");
+    until(|| edge.authority() == new).await;
+    for (authority, is_served) in [(&new, true), (&before, false)] {
+        let served = connect(edge.tls_address(), "localhost", trusting(authority, &[])).await;
+        assert_eq!(served.is_ok(), is_served);
+    }
+    assert_eq!(edge.told.lock().expect("what was told").len(), 0);
+}

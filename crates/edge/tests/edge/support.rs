@@ -44,6 +44,8 @@ pub(crate) struct Edge {
     pub(crate) shared: Arc<Shared>,
     pub(crate) address: SocketAddr,
     tls_address: Option<SocketAddr>,
+    /// What was wrong with its certificates.
+    pub(crate) told: Arc<Mutex<Vec<String>>>,
     pub(crate) lines: Lines,
     pub(crate) leaving: CancellationToken,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -61,16 +63,27 @@ pub(crate) fn quick() -> Settings {
 
 impl Edge {
     pub(crate) fn start(settings: Settings) -> Self {
-        Self::start_with(settings, None)
+        Self::start_with(settings, None, [0, 0])
     }
 
     /// One that speaks TLS as well.
     pub(crate) fn secure(settings: Settings, tls: TlsSettings) -> Self {
+        Self::secure_at(settings, tls, [0, 0])
+    }
+
+    /// The same on these ports, without TLS and with it.
+    pub(crate) fn secure_at(settings: Settings, tls: TlsSettings, ports: [u16; 2]) -> Self {
         let (tls, wrong) = Tls::open(tls).expect("TLS");
         assert_eq!(wrong, Vec::<String>::new());
-        let tls = Arc::new(tls);
-        tokio::spawn(mainstay_edge::tls::keep(Arc::clone(&tls), |wrong| panic!("{wrong}")));
-        Self::start_with(settings, Some(tls))
+        let edge = Self::start_with(settings, Some(Arc::new(tls)), ports);
+        let (tls, leaving, told) = (edge.shared.tls.clone().expect("TLS"), edge.leaving.clone(), edge.told.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = mainstay_edge::tls::keep(tls, |wrong| told.lock().expect("what was told").push(wrong.to_owned())) => {}
+                () = leaving.cancelled() => {}
+            }
+        });
+        edge
     }
 
     /// Where clients that speak TLS come in.
@@ -83,7 +96,7 @@ impl Edge {
         self.shared.tls.as_ref().expect("it speaks TLS").authority()
     }
 
-    fn start_with(settings: Settings, tls: Option<Arc<Tls>>) -> Self {
+    fn start_with(settings: Settings, tls: Option<Arc<Tls>>, [plain, secure]: [u16; 2]) -> Self {
         let lines = Lines::default();
         let shared = Arc::new(Shared {
             balancer: Balancer::new(Services::new(), settings.hysteresis),
@@ -94,16 +107,17 @@ impl Edge {
             held: AtomicUsize::new(0),
             tls,
         });
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let bind = |port| std::net::TcpListener::bind(("127.0.0.1", port)).expect("a port");
+        let listener = bind(plain);
         let address = listener.local_addr().expect("an address");
-        let secure = shared.tls.is_some().then(|| std::net::TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let secure = shared.tls.is_some().then(|| bind(secure));
         let tls_address = secure.as_ref().map(|listener| listener.local_addr().expect("an address"));
         let listeners = Listeners { plain: listener, tls: secure };
         let leaving = CancellationToken::new();
         let (inner, token) = (Arc::clone(&shared), leaving.clone());
         let thread = std::thread::spawn(move || serve(inner, listeners, token).expect("it serves"));
         tokio::spawn(mainstay_edge::probe::watch(Arc::clone(&shared)));
-        Self { shared, address, tls_address, lines, leaving, thread: Some(thread) }
+        Self { shared, address, tls_address, told: Arc::default(), lines, leaving, thread: Some(thread) }
     }
 
     /// An edge with one ready target for each of these, all of release `1`.
