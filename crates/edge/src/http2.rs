@@ -14,7 +14,6 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
 use crate::count::{Count, One};
 use crate::forward::{Answer, Client, Core, answer};
@@ -50,7 +49,7 @@ pub(crate) async fn serve(
     limits: Http2,
     io: impl Read + Write + Unpin + 'static,
     client: Client,
-    leaving: CancellationToken,
+    farewell: impl Future<Output = ()>,
 ) {
     let settings = &core.shared.settings;
     let requests = Requests::default();
@@ -72,7 +71,7 @@ pub(crate) async fn serve(
     tokio::select! {
         // A client that breaks off, or breaks the rules, is no fault of ours; its requests are in the access log.
         _ = serving.as_mut() => return,
-        () = leaving.cancelled() => {}
+        () = farewell => {}
         () = idle(&requests, settings.head_time) => {}
     }
     // The client is told that no new request is taken, and what it has asked by then is answered.

@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +45,13 @@ impl From<std::net::TcpListener> for Listeners {
         Self { plain, tls: None }
     }
 }
+
+/// When the edge leaves, a connection that is younger than this may yet bring its first request, which is then on its
+/// way: to close it would be a failure that the client does not make again.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
+
+/// When the edge leaves, for a handshake that has begun.
+const LAST_HANDSHAKE: Duration = Duration::from_secs(1);
 
 /// Serves what comes in there, on the thread that calls, until told to leave and all requests have ended, at most for the
 /// grace.
@@ -138,31 +145,42 @@ async fn connection(core: Rc<Core>, stream: TcpStream, client: Client, leaving: 
     let _ = stream.set_nodelay(true);
     match core.shared.tls.clone() {
         Some(tls) if client.secure => secure(core, &tls, stream, client, leaving).await,
-        _ => http1(core, TokioIo::new(stream), client, leaving).await,
+        _ => http1(core, TokioIo::new(stream), client, farewell(leaving)).await,
     }
 }
 
 /// Agrees on TLS and on the protocol above it.
 async fn secure(core: Rc<Core>, tls: &Tls, stream: TcpStream, mut client: Client, leaving: CancellationToken) {
     let handshake = TlsAcceptor::from(Arc::clone(tls.config())).accept(stream);
-    let Ok(Ok(stream)) = timeout(tls.settings().handshake_time, handshake).await else { return };
+    let stream = tokio::select! {
+        stream = timeout(tls.settings().handshake_time, handshake) => stream,
+        () = async { leaving.cancelled().await; sleep(LAST_HANDSHAKE).await } => return,
+    };
+    let Ok(Ok(stream)) = stream else { return };
     let session = stream.get_ref().1;
     client.trusted = session.server_name().is_some_and(|name| tls.is_issued(name));
     let protocol = session.alpn_protocol().map(<[u8]>::to_vec);
     let io = TokioIo::new(stream);
     match protocol.as_deref() {
-        Some(b"h2") => http2::serve(core, tls.settings().http2, io, client, leaving).await,
+        Some(b"h2") => http2::serve(core, tls.settings().http2, io, client, farewell(leaving)).await,
         // An ACME server has seen what it wanted to.
         Some(challenge) if challenge == tls::CHALLENGE => {}
-        _ => http1(core, io, client, leaving).await,
+        _ => http1(core, io, client, farewell(leaving)).await,
     }
+}
+
+/// Completes when a connection that begins now is to be told that the edge leaves.
+async fn farewell(leaving: CancellationToken) {
+    let young = Instant::now() + FIRST_REQUEST;
+    leaving.cancelled().await;
+    sleep_until(young).await;
 }
 
 async fn http1(
     core: Rc<Core>,
     io: impl Read + Write + Unpin + Send + 'static,
     client: Client,
-    leaving: CancellationToken,
+    farewell: impl Future<Output = ()>,
 ) {
     let settings = &core.shared.settings;
     let mut builder = http1::Builder::new();
@@ -175,7 +193,7 @@ async fn http1(
     tokio::select! {
         // A client that breaks off, or does not speak HTTP, is no fault of ours; its request is in the access log.
         _ = serving.as_mut() => return,
-        () = leaving.cancelled() => serving.as_mut().graceful_shutdown(),
+        () = farewell => serving.as_mut().graceful_shutdown(),
     }
     let _ = serving.await;
 }

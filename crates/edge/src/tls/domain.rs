@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use tokio_rustls::rustls::sign::CertifiedKey;
@@ -13,6 +13,9 @@ use super::status::{Source, Status};
 
 /// The part of its lifetime by which a renewal is earlier at random, so that not all edges of the world renew at once.
 const EARLIER: f64 = 0.03;
+
+/// No wait after a failure is longer, with some room.
+const LONGEST_WAIT_S: u64 = 48 * 3600;
 
 /// A domain for which certificates are ordered.
 #[derive(Debug)]
@@ -104,7 +107,9 @@ impl Domain {
     /// Whether a certificate is to be ordered now.
     pub(crate) fn is_due(&self, now: SystemTime) -> bool {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let may = SystemTime::UNIX_EPOCH + Duration::from_secs(state.trouble.next_s) <= now;
+        let now_s = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        // Further away than any wait is, a clock was wrong.
+        let may = !(now_s + 1..now_s + LONGEST_WAIT_S).contains(&state.trouble.next_s);
         let ends = state.issued.as_ref().is_none_or(|issued| issued.due <= now);
         state.wanted || may && (ends || state.print.is_none())
     }
@@ -178,6 +183,8 @@ fn earlier(certificate: &Certificate) -> SystemTime {
 #[cfg(test)]
 mod tests {
     use super::super::certificate::file;
+    use std::time::Duration;
+
     use super::super::folder::tests::Scratch;
     use super::*;
 
@@ -229,8 +236,11 @@ mod tests {
     fn after_a_failure_it_waits_also_over_a_restart_unless_a_person_wants_it() {
         let scratch = Scratch::new("domain-trouble");
         let (folder, domain) = (scratch.open(), Domain::new("a.example"));
-        let trouble = Trouble { failures: 2, next_s: u64::from(u32::MAX), error: "no".into() };
-        domain.fail(&folder, trouble).expect("it is kept");
+        let now_s = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("now").as_secs();
+        let trouble = |next_s| Trouble { failures: 2, next_s, error: "no".into() };
+        domain.fail(&folder, trouble(u64::MAX)).expect("it is kept");
+        assert!(domain.is_due(SystemTime::now()), "no clock that was wrong makes it wait for ever");
+        domain.fail(&folder, trouble(now_s + 3600)).expect("it is kept");
         let domain = Domain::new("a.example");
         assert!(domain.take_in(&folder).is_empty() && !domain.is_due(SystemTime::now()));
         assert_eq!(domain.status().last_error.as_deref(), Some("no"));

@@ -33,7 +33,7 @@ use folder::{Folder, Print};
 
 pub(crate) use challenge::PROTOCOL as CHALLENGE;
 pub use keep::{NoDomain, keep};
-pub use settings::{Challenge, Http2, TlsSettings};
+pub use settings::{Challenge, Http2, Names, TlsSettings};
 pub use status::{Source, Status};
 
 /// Always this machine's own.
@@ -122,11 +122,11 @@ impl Tls {
         let mut wrong: Vec<String> = wrong.into_iter().collect();
         let challenges = Challenges::open(&folder).map_err(unusable)?;
         let issued = acme::folder(&folder, &settings).map_err(unusable)?;
-        let domains: Vec<_> = settings.domains.iter().map(|name| Domain::new(name)).collect();
+        let domains: Vec<_> = settings.domains.0.iter().map(|name| Domain::new(name)).collect();
         wrong.extend(domains.iter().flat_map(|domain| domain.take_in(&issued)));
-        let root = settings.acme_root.as_deref();
-        let unread = |error| NoTls::Roots(root.map(|root| root.display().to_string()).unwrap_or_default(), error);
-        let web = acme::Web::new(acme::roots(root).map_err(unread)?)?;
+        let root = settings.acme_root.as_str();
+        let roots = acme::roots(root).map_err(|error| NoTls::Roots(root.to_owned(), error))?;
+        let web = acme::Web::new(roots)?;
         let promised = settings.https_redirect && settings.hsts_time >= Duration::from_secs(1);
         let promise = || HeaderValue::try_from(format!("max-age={}", settings.hsts_time.as_secs())).ok();
         let promise = promised.then(promise).flatten();
@@ -211,7 +211,7 @@ fn config(served: Arc<Served>) -> Result<ServerConfig, rustls::Error> {
 /// What the local certificate is for. It also stands in for the domains until they have theirs.
 fn local_names(settings: &TlsSettings) -> Vec<String> {
     let mut names: Vec<String> = OWN_NAMES.map(str::to_owned).to_vec();
-    for name in settings.local_names.iter().chain(&settings.domains) {
+    for name in settings.local_names.0.iter().chain(&settings.domains.0) {
         if !names.contains(name) {
             names.push(name.clone());
         }

@@ -16,23 +16,23 @@ pub struct TlsSettings {
     #[arg(long, env = "EDGE_CERTIFICATES", default_value = "/var/lib/edge/tls")]
     pub certificates: PathBuf,
     /// Names and addresses that the local certificate is for, besides this machine's own and the domains.
-    #[arg(long, env = "EDGE_LOCAL_NAMES", value_delimiter = ',', value_parser = name)]
-    pub local_names: Vec<String>,
+    #[arg(long, env = "EDGE_LOCAL_NAMES", value_parser = names, default_value = "", hide_default_value = true)]
+    pub local_names: Names,
     /// Time for a handshake. Who takes longer holds a connection and says nothing.
     #[arg(long, env = "EDGE_HANDSHAKE_TIME", value_parser = humantime::parse_duration, default_value = "10s")]
     pub handshake_time: Duration,
     /// Names for which certificates are ordered from the ACME server, one each.
-    #[arg(long, env = "EDGE_DOMAINS", value_delimiter = ',', value_parser = domain)]
-    pub domains: Vec<String>,
+    #[arg(long, env = "EDGE_DOMAINS", value_parser = domains, default_value = "", hide_default_value = true)]
+    pub domains: Names,
     /// The ACME server. What it has issued is kept apart from what another one has.
     #[arg(long, env = "EDGE_ACME_DIRECTORY", default_value = "https://acme-v02.api.letsencrypt.org/directory")]
     pub acme_directory: String,
     /// Whom the ACME server may write to, as an address of electronic mail.
-    #[arg(long, env = "EDGE_ACME_CONTACT")]
-    pub acme_contact: Option<String>,
+    #[arg(long, env = "EDGE_ACME_CONTACT", default_value = "", hide_default_value = true)]
+    pub acme_contact: String,
     /// A file with the certificates of another authority by which the ACME server is trusted.
-    #[arg(long, env = "EDGE_ACME_ROOT")]
-    pub acme_root: Option<PathBuf>,
+    #[arg(long, env = "EDGE_ACME_ROOT", default_value = "", hide_default_value = true)]
+    pub acme_root: String,
     /// How the ACME server is shown that a domain is ours.
     #[arg(long, env = "EDGE_ACME_CHALLENGE", value_enum, default_value = "any")]
     pub acme_challenge: Challenge,
@@ -57,6 +57,10 @@ pub struct TlsSettings {
     #[command(flatten)]
     pub http2: Http2,
 }
+
+/// Names in a row, with commas between them. None is a row as well, since a variable may be set to nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names(pub Vec<String>);
 
 /// HTTP/2: what one connection may ask for at once.
 #[derive(Debug, Clone, Copy, Args)]
@@ -94,6 +98,22 @@ impl Default for TlsSettings {
         let matches = Self::augment_args(clap::Command::new("edge")).get_matches_from(["edge"]);
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
+}
+
+fn domains(text: &str) -> Result<Names, String> {
+    row(text, domain)
+}
+
+fn names(text: &str) -> Result<Names, String> {
+    row(text, name)
+}
+
+fn row(text: &str, one: impl Fn(&str) -> Result<String, String>) -> Result<Names, String> {
+    let parts = text.split(',').filter(|part| !part.trim().is_empty());
+    let mut names = parts.map(one).collect::<Result<Vec<_>, _>>()?;
+    names.sort();
+    names.dedup();
+    Ok(Names(names))
 }
 
 /// A name in the form in which it is compared and kept as a file.
@@ -140,6 +160,13 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_may_be_set_to_nothing() {
+        assert_eq!(domains(""), Ok(Names::default()));
+        assert_eq!(domains("b.example, a.example,B.example"), Ok(Names(vec!["a.example".into(), "b.example".into()])));
+        assert!(domains("a.example,b").is_err());
+    }
+
+    #[test]
     fn a_local_name_is_a_name_or_an_address() {
         for right in ["box", "box.lan", "192.0.2.7", "::1"] {
             assert_eq!(name(right).as_deref(), Ok(right));
@@ -150,6 +177,6 @@ mod tests {
     #[test]
     fn what_is_not_set_has_a_value() {
         let settings = TlsSettings::default();
-        assert!(settings.https_redirect && settings.listen_tls.is_none() && settings.domains.is_empty());
+        assert!(settings.https_redirect && settings.listen_tls.is_none() && settings.domains.0.is_empty());
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
-use mainstay_edge::tls::{Challenge, Source, Status, TlsSettings};
+use mainstay_edge::tls::{Challenge, Names, Source, Status, TlsSettings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::pebble::{Pebble, Tells, free_port};
@@ -19,10 +19,10 @@ const DOMAIN: &str = "shop.example.org";
 /// TLS that orders there.
 fn settings(pebble: &Pebble, challenge: Challenge) -> TlsSettings {
     TlsSettings {
-        domains: vec![DOMAIN.to_owned()],
+        domains: Names(vec![DOMAIN.to_owned()]),
         acme_directory: pebble.directory(),
-        acme_root: Some(pebble.path("root.pem")),
-        acme_contact: Some("operator@example.org".to_owned()),
+        acme_root: pebble.path("root.pem").display().to_string(),
+        acme_contact: "operator@example.org".to_owned(),
         acme_challenge: challenge,
         acme_retry: Duration::from_millis(200),
         https_port: pebble.ports[1],

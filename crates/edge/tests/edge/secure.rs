@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::{http1, http2};
 use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use mainstay_edge::tls::TlsSettings;
+use mainstay_edge::tls::{Names, TlsSettings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -255,7 +255,9 @@ async fn a_websocket_is_carried_over_tls() {
 
 #[tokio::test]
 async fn the_local_certificate_is_for_the_names_that_are_wanted() {
-    let wanted = |settings: &mut TlsSettings| settings.local_names = vec!["box.lan".to_owned(), "192.0.2.7".to_owned()];
+    let wanted = |settings: &mut TlsSettings| {
+        settings.local_names = Names(vec!["box.lan".to_owned(), "192.0.2.7".to_owned()]);
+    };
     let (_scratch, edge, _upstream) = secure_with("names", Does::Answer(0), wanted).await;
     let address = edge.tls_address();
     let config = trusting(&edge.authority(), &[]);
@@ -278,4 +280,38 @@ async fn an_authority_that_another_edge_made_is_taken_in() {
         assert_eq!(served.is_ok(), is_served);
     }
     assert_eq!(edge.told.lock().expect("what was told").len(), 0);
+}
+
+const LAST_ASK: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+
+#[tokio::test]
+async fn who_has_just_come_is_answered_though_the_edge_leaves() {
+    let (_scratch, edge, _upstream) = secure("just-come", Does::Answer(0)).await;
+    let mut plain = TcpStream::connect(edge.address).await.expect("a connection");
+    // The one before it is accepted when the next one is answered.
+    assert_eq!(edge.get("/").await.status, 200);
+    edge.leaving.cancel();
+    plain.write_all(LAST_ASK).await.expect("it is sent");
+    let mut answer = [0; 12];
+    let _ = plain.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    edge.left().await;
+}
+
+#[tokio::test]
+async fn who_has_just_come_with_tls_is_answered_though_the_edge_leaves() {
+    let (_scratch, edge, _upstream) = secure("just-come-tls", Does::Answer(0)).await;
+    let mut stream = stream(&edge, "http/1.1").await;
+    edge.leaving.cancel();
+    stream.write_all(LAST_ASK).await.expect("it is sent");
+    let mut answer = [0; 12];
+    let _ = stream.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    edge.left().await;
+
+    let (_scratch, edge, _upstream) = secure("just-come-h2", Does::Answer(0)).await;
+    let (mut sender, _) = client(&edge).await;
+    edge.leaving.cancel();
+    assert_eq!(ask(&mut sender, get("/")).await.0, 200);
+    edge.left().await;
 }

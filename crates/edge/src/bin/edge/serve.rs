@@ -112,7 +112,7 @@ fn govern(
 /// TLS, where it is to be spoken.
 fn tls(settings: TlsSettings) -> Result<Option<Arc<Tls>>, String> {
     if settings.listen_tls.is_none() {
-        let asked = !settings.domains.is_empty();
+        let asked = !settings.domains.0.is_empty();
         let hint = "hint: EDGE_LISTEN_TLS says where, such as 0.0.0.0:8443";
         return if asked { Err(format!("there are domains, and no listener with TLS\n\n{hint}")) } else { Ok(None) };
     }

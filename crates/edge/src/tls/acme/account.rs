@@ -25,8 +25,9 @@ impl Contact<'_> {
         if let Some(credentials) = self.kept()? {
             return Ok(builder().from_credentials(credentials).await?);
         }
-        let address = self.settings.acme_contact.as_deref().map(|contact| format!("mailto:{contact}"));
-        let contact: Vec<&str> = address.as_deref().into_iter().collect();
+        let address = format!("mailto:{}", self.settings.acme_contact);
+        let contact: Vec<&str> =
+            Some(&*address).filter(|_| !self.settings.acme_contact.is_empty()).into_iter().collect();
         // Who sets domains agrees: the documents say so.
         let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
         let made = builder().create(&new, self.settings.acme_directory.clone(), None).await;
