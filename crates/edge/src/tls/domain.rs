@@ -33,8 +33,10 @@ struct State {
     print: Option<Print>,
     trouble: Trouble,
     trouble_print: Option<Print>,
-    /// Whether a person wants a new one now.
+    /// Whether a person wants a new one, until it is there.
     wanted: bool,
+    /// Whether they do not wait for it, whatever failed before. Said once for one attempt.
+    at_once: bool,
 }
 
 #[derive(Debug)]
@@ -78,6 +80,7 @@ impl Domain {
                 Ok(Some(Ok(certificate))) => {
                     let due = earlier(&certificate);
                     state.issued = Some(Issued { certificate, due });
+                    state.wanted = false;
                     self.issued.store(true, Ordering::Release);
                 }
                 Ok(Some(Err(error))) => {
@@ -111,18 +114,19 @@ impl Domain {
         // Further away than any wait is, a clock was wrong.
         let may = !(now_s + 1..now_s + LONGEST_WAIT_S).contains(&state.trouble.next_s);
         let ends = state.issued.as_ref().is_none_or(|issued| issued.due <= now);
-        state.wanted || may && (ends || state.print.is_none())
+        state.at_once || may && (ends || state.wanted || state.print.is_none())
     }
 
     /// A person wants a new one, whatever failed before.
     pub(crate) fn want(&self) {
-        self.state.write().unwrap_or_else(PoisonError::into_inner).wanted = true;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        (state.wanted, state.at_once) = (true, true);
     }
 
     /// An attempt begins. How many have failed before.
     pub(crate) fn begin(&self) -> u32 {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.wanted = false;
+        state.at_once = false;
         state.trouble.failures
     }
 
@@ -247,6 +251,9 @@ mod tests {
         domain.want();
         assert!(domain.is_due(SystemTime::now()));
         assert_eq!(domain.begin(), 2);
+        assert!(!domain.is_due(SystemTime::now()), "what they wanted failed, and waits as others do");
+        domain.fail(&folder, trouble(now_s)).expect("it is kept");
+        assert!(domain.is_due(SystemTime::now()));
         domain.keep(&folder, &pem("a.example", 290)).expect("it is kept");
         assert_eq!((domain.is_due(SystemTime::now()), domain.status().last_error), (false, None));
         folder.write("a.example.trouble.json", b"{").expect("it is written");

@@ -66,6 +66,15 @@ impl Folder {
         let _ = fs::remove_file(self.path(name));
     }
 
+    /// Takes away all files in it.
+    pub(crate) fn clear(&self) {
+        let Ok(entries) = fs::read_dir(&self.0) else { return };
+        for entry in entries.flatten() {
+            // What is gone already is gone.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+
     /// Takes an unreadable file out of the way; says what was wrong, and where it is now.
     pub(crate) fn put_aside(&self, name: &str, wrong: &dyn std::fmt::Display) -> String {
         let (path, aside) = (self.path(name), self.path(&format!("{name}.unreadable")));

@@ -59,7 +59,7 @@ async fn order_in_turn(tls: &Tls, tell: &(dyn Fn(&str) + Sync)) {
 
 /// Orders a certificate where nobody else does, and keeps it, or what went wrong.
 async fn order(tls: &Tls, domain: &Domain, tell: &(dyn Fn(&str) + Sync)) {
-    let _lock = match tls.issued.try_lock(LOCK) {
+    let _lock = match tls.folder.try_lock(LOCK) {
         Ok(Some(lock)) => lock,
         Ok(None) => return,
         Err(error) => return tell(&format!("cannot order a certificate for `{}`: {error}", domain.name)),
@@ -69,6 +69,7 @@ async fn order(tls: &Tls, domain: &Domain, tell: &(dyn Fn(&str) + Sync)) {
     if !domain.is_due(SystemTime::now()) {
         return;
     }
+    tls.served.challenges.clear();
     let before = domain.begin();
     let begun = Failure::Refused("the last attempt was broken off".to_owned());
     // Kept first: an edge that ends in the midst of it again and again does not order again and again. Where this

@@ -66,7 +66,7 @@ pub struct Names(pub Vec<String>);
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Http2 {
     /// Requests that a connection may have open. Browsers use less than a hundred.
-    #[arg(long = "http2-streams", env = "EDGE_HTTP2_STREAMS", default_value = "100")]
+    #[arg(long = "http2-streams", env = "EDGE_HTTP2_STREAMS", default_value = "100", value_parser = clap::value_parser!(u32).range(1..))]
     pub streams: u32,
     /// Requests that a client may take back before they were looked at; more are an attack, and end the connection.
     #[arg(long = "http2-resets", env = "EDGE_HTTP2_RESETS", default_value = "20")]

@@ -145,6 +145,16 @@ async fn a_body_that_is_too_large_is_refused_by_http_2_as_well() {
 }
 
 #[tokio::test]
+async fn a_head_that_is_too_large_is_refused() {
+    let (_scratch, edge, upstream) = secure("head", Does::Answer(0)).await;
+    let (mut sender, _) = client(&edge).await;
+    let mut request = get("/");
+    request.headers_mut().insert("x-large", "x".repeat(40_000).parse().expect("a value"));
+    assert_eq!(ask(&mut sender, request).await.0, 431);
+    assert_eq!((ask(&mut sender, get("/")).await.0, upstream.count()), (200, 1), "and others go on");
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_a_request_leaves_the_target_too() {
     let (_scratch, edge, upstream) = secure("reset", Does::Answer(60_000)).await;
     let (sender, _) = client(&edge).await;
