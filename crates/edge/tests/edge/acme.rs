@@ -105,7 +105,9 @@ async fn a_certificate_is_ordered_by_http_01_and_renewed_when_a_person_wants_it(
     let mut old = connect(edge.tls_address(), DOMAIN, trusting(&root, &[])).await.expect("a handshake");
     edge.shared.tls.as_ref().expect("TLS").renew(DOMAIN).expect("it is ours");
     another(&edge, &root, &before).await;
-    old.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("it is sent");
+    old.write_all(b"GET /.well-known/acme-challenge/x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await
+        .expect("it is sent");
     assert_eq!(old.read_u8().await.expect("an answer"), b'H');
     assert!(edge.shared.tls.as_ref().expect("TLS").renew("other.example.org").is_err());
 }
