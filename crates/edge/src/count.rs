@@ -25,6 +25,10 @@ impl Count {
         self.now.get()
     }
 
+    pub(crate) fn is_none(&self) -> bool {
+        self.now.get() == 0
+    }
+
     /// Completes when there are fewer than this.
     pub(crate) async fn below(&self, limit: usize) {
         while self.now.get() >= limit {

@@ -2,7 +2,8 @@
 //!
 //! `balance` decides who gets a request, `route` which service it is for: both do no I/O. `client` knows who asks and
 //! how much, `forward` carries a request to a target and its answer back, `server` accepts, `probe` asks the targets how
-//! they are, `ledger` counts, `metrics` shows what it counted, and `trial` judges a new release by it.
+//! they are, `ledger` counts, `metrics` shows what it counted, `trial` judges a new release by it. `tls` has
+//! the certificates, and gets them.
 
 pub mod admin;
 pub mod balance;
@@ -11,6 +12,7 @@ mod count;
 pub mod duty;
 mod forward;
 pub mod handover;
+mod http2;
 pub mod journal;
 pub mod ledger;
 pub mod limit;
@@ -21,5 +23,6 @@ pub mod probe;
 pub mod route;
 pub mod server;
 pub mod settings;
+pub mod tls;
 pub mod trial;
 pub mod upkeep;

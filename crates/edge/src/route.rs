@@ -64,7 +64,7 @@ impl Routes {
 }
 
 /// A host name without its port; an address in brackets stays as it is.
-fn without_port(host: &str) -> &str {
+pub(crate) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => name,
         _ => host,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::balance::{Change, Phase};
 use crate::ledger::Snapshot;
+use crate::tls::Status;
 use crate::trial::Conduct;
 
 pub use server::serve;
@@ -72,6 +73,15 @@ pub enum Ask {
     Targets,
     /// What became of the requests.
     Ledger,
+    /// How the certificates stand.
+    Certificates,
+    /// The certificate of the local authority.
+    Authority,
+    /// Order a certificate for the domain now, whenever the next one would be.
+    Renew {
+        /// The domain.
+        domain: String,
+    },
 }
 
 /// What is answered.
@@ -99,6 +109,16 @@ pub enum Reply {
     Ledger {
         /// The services.
         services: BTreeMap<String, BTreeMap<String, Snapshot>>,
+    },
+    /// The certificates.
+    Certificates {
+        /// The local one first.
+        certificates: Vec<Status>,
+    },
+    /// The local authority.
+    Authority {
+        /// Its certificate.
+        pem: String,
     },
 }
 

@@ -101,8 +101,21 @@ async fn answer(shared: &Shared, journal: &Journal, ask: Ask) -> Reply {
             return Reply::Targets { services: services.iter().map(|(name, s)| (name.clone(), shown(s))).collect() };
         }
         Ask::Ledger => return Reply::Ledger { services: shared.ledger.snapshot() },
+        Ask::Certificates | Ask::Authority | Ask::Renew { .. } => return of_tls(shared, &ask),
     };
     done.map_or_else(|error| Reply::Refused { error }, |()| Reply::Done)
+}
+
+fn of_tls(shared: &Shared, ask: &Ask) -> Reply {
+    let none = || "this edge speaks no TLS\n\nhint: EDGE_LISTEN_TLS says where it shall".to_owned();
+    let Some(tls) = &shared.tls else { return Reply::Refused { error: none() } };
+    match ask {
+        Ask::Authority => Reply::Authority { pem: tls.authority() },
+        Ask::Renew { domain } => {
+            tls.renew(domain).map_or_else(|error| Reply::Refused { error: error.to_string() }, |()| Reply::Done)
+        }
+        _ => Reply::Certificates { certificates: tls.status() },
+    }
 }
 
 fn change(shared: &Shared, journal: &Journal, changes: &[Change]) -> Result<(), String> {

@@ -50,6 +50,17 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
     }
 }
 
+/// HTTP/2 may send each cookie in a line of its own, which no HTTP/1.1 server has to understand (RFC 9113, 8.2.3).
+pub(crate) fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(header::COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, joined);
+    }
+}
+
 /// What the target shall know of the client, and that nobody else has said it.
 pub(crate) fn introduce(headers: &mut HeaderMap, client: &str, host: &str, scheme: &'static str) {
     for name in &CLAIMS {
@@ -126,6 +137,16 @@ mod tests {
             headers(&[("connection", "close, X-Mine"), ("x-mine", "1"), ("te", "trailers"), ("accept", "*/*")]);
         strip(&mut all);
         assert_eq!(all, headers(&[("accept", "*/*")]));
+    }
+
+    #[test]
+    fn cookies_are_one_line() {
+        let mut all = headers(&[("cookie", "a=1")]);
+        join_cookies(&mut all);
+        assert_eq!(all, headers(&[("cookie", "a=1")]));
+        all.append(header::COOKIE, HeaderValue::from_static("b=2; c=3"));
+        join_cookies(&mut all);
+        assert_eq!(all, headers(&[("cookie", "a=1; b=2; c=3")]));
     }
 
     #[test]

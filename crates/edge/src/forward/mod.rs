@@ -5,16 +5,17 @@ mod attempt;
 mod body;
 mod compress;
 mod exchange;
+mod front;
 mod headers;
 mod hold;
 mod own;
 mod pool;
 mod security;
 mod upgrade;
+mod visitor;
 mod websocket;
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -23,7 +24,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::upgrade::OnUpgrade;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Version};
 use tokio::time::timeout;
 
 use crate::balance::{Balancer, Finding, Services, Target};
@@ -36,10 +37,11 @@ use crate::pages::Pages;
 use crate::route::Routes;
 use crate::server::Place;
 use crate::settings::Settings;
+use crate::tls::Tls;
 use asked::Asked;
 use attempt::{Attempt, Message};
-pub(crate) use body::Answer;
 use body::Sent;
+pub(crate) use body::{Answer, Broken};
 use compress::{Coders, Compressed};
 pub use compress::{Coding, Codings};
 use exchange::Exchange;
@@ -48,6 +50,7 @@ use hold::{Waiting, wait_for_claim};
 use own::Own;
 use pool::Pool;
 pub(crate) use pool::resolve;
+pub(crate) use visitor::Visitor;
 
 /// Lines that one core collects before it hands them on.
 const MOST_LINES_BYTES: usize = 32 * 1024;
@@ -80,6 +83,8 @@ pub struct Shared {
     pub pages: Pages,
     /// Whether it is this edge that accepts.
     pub duty: Duty,
+    /// TLS, where it is spoken.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Shared {
@@ -98,6 +103,7 @@ impl Shared {
             held: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             hits: Hits::default(),
+            tls: None,
         }
     }
 }
@@ -153,19 +159,21 @@ impl Core {
 /// Answers one request.
 pub(crate) async fn answer(
     core: Rc<Core>,
-    client: SocketAddr,
+    visitor: Visitor,
     place: Rc<Place>,
     shift: Shift,
     request: Request<Incoming>,
 ) -> Response<Answer> {
+    // HTTP/2 has a word of its own for it.
+    let may_close = request.version() != Version::HTTP_2;
     let (mut parts, body) = request.into_parts();
     let client_end = parts.extensions.remove::<OnUpgrade>();
     let protocol = upgrade::wanted(&parts.headers);
     let host = host(&parts).to_owned();
-    let (peer, trusted) = (client.ip().to_canonical(), &core.shared.settings.clients.trusted);
+    let (peer, trusted) = (visitor.address.ip().to_canonical(), &core.shared.settings.clients.trusted);
     let source = client::source(peer, &parts.headers, trusted);
-    let scheme = client::scheme(peer, &parts.headers, trusted, "http");
-    let client = source.to_string();
+    let scheme = client::scheme(peer, &parts.headers, trusted, visitor.scheme());
+    let address = source.to_string();
     let asked = Asked::new(&parts.method, &parts.headers);
     headers::strip(&mut parts.headers);
     if !asked.reads() {
@@ -174,18 +182,24 @@ pub(crate) async fn answer(
     if let Some(protocol) = &protocol {
         upgrade::ask(&mut parts.headers, protocol.clone());
     }
-    headers::introduce(&mut parts.headers, &client, &host, scheme);
+    if parts.version == Version::HTTP_2 {
+        headers::join_cookies(&mut parts.headers);
+    }
+    headers::introduce(&mut parts.headers, &address, &host, scheme);
     let request_id = headers::identify(&mut parts.headers, || fastrand::u128(..));
     let service = core.shared.routes.find(&host, parts.uri.path()).unwrap_or_default().to_owned();
-    let line = Line {
+    let mut line = Line {
         request_id: request_id.clone(),
-        client,
+        client: address,
         method: parts.method.to_string(),
         host,
         path: parts.uri.path().to_owned(),
         service: service.clone(),
         ..Line::default()
     };
+    if let Some(response) = front::answer(&core, visitor, &parts, &mut line) {
+        return response;
+    }
     let mut exchange = Box::new(Exchange::new(Rc::clone(&core), line));
     let answered = if let Err(wait) = core.shared.clients.allow(source, &core.shared.hits) {
         Err(Own::TooOften(wait))
@@ -210,7 +224,10 @@ pub(crate) async fn answer(
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(headers::REQUEST_ID, id);
     }
-    if shift.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+    if let Some(promise) = core.shared.tls.as_ref().filter(|_| visitor.trusted).and_then(|tls| tls.promise()) {
+        response.headers_mut().entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| promise.clone());
+    }
+    if may_close && shift.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         // The next request comes to whoever accepts then. To close without this word would race with that request.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -4,13 +4,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::pebble::free_port;
 use crate::support::{Does, Upstream, ask};
+use crate::trust::{connect, trusting};
 
 /// A running `edge serve`, with a folder of its own. Both are gone when it is dropped.
 struct Program {
     folder: PathBuf,
     port: u16,
     metrics: SocketAddr,
+    args: Vec<String>,
     child: Option<Child>,
 }
 
@@ -20,12 +23,17 @@ fn edge() -> Command {
 
 impl Program {
     async fn start(name: &str) -> Self {
+        Self::start_with(name, &[]).await
+    }
+
+    async fn start_with(name: &str, args: &[&str]) -> Self {
         let folder = std::env::temp_dir().join(format!("edge-program-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         // Both at once, so that they are two.
         let [port, metrics] = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a port"));
         let [port, metrics] = [port, metrics].map(|listener| listener.local_addr().expect("an address"));
-        let mut program = Self { folder, port: port.port(), metrics, child: None };
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let mut program = Self { folder, port: port.port(), metrics, args, child: None };
         program.serve().await;
         program
     }
@@ -34,6 +42,9 @@ impl Program {
         let child = edge()
             .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port), "--threads", "2"])
             .args(["--metrics", &self.metrics.to_string()])
+            .args(&self.args)
+            .arg("--certificates")
+            .arg(self.folder.join("tls"))
             .arg("--journal")
             .arg(self.folder.join("edge.json"))
             .arg("--socket")
@@ -175,6 +186,44 @@ async fn a_broken_journal_is_told_and_the_one_before_it_counts() {
     assert_eq!(program.get().await, 200);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_trusts_the_local_authority_once() {
+    let port = free_port().to_string();
+    let place = format!("127.0.0.1:{port}");
+    let mut program = Program::start_with("tls", &["--listen-tls", &place, "--local-names", "box.lan"]).await;
+    let authority = program.ok(&["authority"]);
+    for name in ["localhost", "box.lan"] {
+        let config = trusting(&authority, &["h2"]);
+        assert!(connect(place.parse().expect("an address"), name, config).await.is_ok(), "{name}");
+    }
+    let shown: serde_json::Value = serde_json::from_str(&program.ok(&["certificates", "--json"])).expect("JSON");
+    assert_eq!((&shown[0]["source"], &shown[0]["last_error"]), (&"local".into(), &serde_json::Value::Null));
+    assert!(shown[0]["not_after"].as_str().is_some_and(|end| end.ends_with('Z')), "{shown}");
+    assert!(program.ok(&["certificates"]).contains("localhost, 127.0.0.1, ::1, box.lan"));
+    assert!(program.refused(&["renew", "a.example"]).contains("`a.example` is none of the domains\n\nhint: "));
+    program.terminate();
+    std::fs::write(program.folder.join("tls/authority.pem"), "{").expect("it is written");
+    program.serve().await;
+    assert!(program.said("err").contains("warning: cannot use"), "{}", program.said("err"));
+    assert_ne!(program.ok(&["authority"]), authority);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_had_of_tls_is_said() {
+    let program = Program::start("no-tls").await;
+    assert!(program.refused(&["certificates"]).contains("this edge speaks no TLS\n\nhint: "));
+    let refused = |args: &[&str]| {
+        let output = edge().arg("serve").args(args).output().expect("it runs");
+        assert!(!output.status.success(), "{args:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(refused(&["--domains", "a.example"]).contains("no listener with TLS\n\nhint: "));
+    assert!(refused(&["--domains", "*.example"]).contains("hint: name each of them"));
+    let taken = program.folder.join("err");
+    let taken = ["--listen-tls", "127.0.0.1:0", "--certificates", taken.to_str().expect("text")];
+    assert!(refused(&taken).contains("use the folder"), "{}", refused(&taken));
+}
+
 #[test]
 fn help_is_there_for_every_verb() {
     for verb in [
@@ -190,6 +239,14 @@ fn help_is_there_for_every_verb() {
         "maintenance",
         "ledger",
         "apply",
+        "certificates",
+        "authority",
+        "renew",
+        "try",
+        "back",
+        "retire",
+        "healthcheck",
+        "pause",
     ] {
         let output = edge().args([verb, "--help"]).stdin(Stdio::null()).output().expect("it runs");
         assert!(output.status.success() && !output.stdout.is_empty(), "{verb}");

@@ -15,8 +15,9 @@ use hyper_util::rt::TokioIo;
 use mainstay_edge::balance::{Change, Services, Target};
 use mainstay_edge::ledger::Snapshot;
 use mainstay_edge::route::Routes;
-use mainstay_edge::server::{Log, Shared, serve};
+use mainstay_edge::server::{Listeners, Log, Shared, serve};
 use mainstay_edge::settings::Settings;
+use mainstay_edge::tls::{Tls, TlsSettings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::files;
@@ -44,6 +45,9 @@ impl Lines {
 pub(crate) struct Edge {
     pub(crate) shared: Arc<Shared>,
     pub(crate) address: SocketAddr,
+    tls_address: Option<SocketAddr>,
+    /// What was wrong with its certificates.
+    pub(crate) told: Arc<Mutex<Vec<String>>>,
     pub(crate) lines: Lines,
     pub(crate) leaving: CancellationToken,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -61,16 +65,56 @@ pub(crate) fn quick() -> Settings {
 
 impl Edge {
     pub(crate) fn start(settings: Settings) -> Self {
+        Self::start_with(settings, None, [0, 0])
+    }
+
+    /// One that speaks TLS as well.
+    pub(crate) fn secure(settings: Settings, tls: TlsSettings) -> Self {
+        Self::secure_at(settings, tls, [0, 0])
+    }
+
+    /// The same on these ports, without TLS and with it.
+    pub(crate) fn secure_at(settings: Settings, tls: TlsSettings, ports: [u16; 2]) -> Self {
+        let (tls, wrong) = Tls::open(tls).expect("TLS");
+        assert_eq!(wrong, Vec::<String>::new());
+        let edge = Self::start_with(settings, Some(Arc::new(tls)), ports);
+        let (tls, leaving, told) = (edge.shared.tls.clone().expect("TLS"), edge.leaving.clone(), edge.told.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = mainstay_edge::tls::keep(tls, |wrong| told.lock().expect("what was told").push(wrong.to_owned())) => {}
+                () = leaving.cancelled() => {}
+            }
+        });
+        edge
+    }
+
+    /// Where clients that speak TLS come in.
+    pub(crate) fn tls_address(&self) -> SocketAddr {
+        self.tls_address.expect("it speaks TLS")
+    }
+
+    /// The certificate of its local authority.
+    pub(crate) fn authority(&self) -> String {
+        self.shared.tls.as_ref().expect("it speaks TLS").authority()
+    }
+
+    fn start_with(settings: Settings, tls: Option<Arc<Tls>>, [plain, secure]: [u16; 2]) -> Self {
         let lines = Lines::default();
         let routes = Routes::new(vec!["/=app".parse().expect("a route")]);
-        let shared = Arc::new(Shared::new(Services::new(), routes, settings, Box::new(lines.clone())));
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut shared = Shared::new(Services::new(), routes, settings, Box::new(lines.clone()));
+        shared.tls = tls;
+        let shared = Arc::new(shared);
+        let bind = |port| std::net::TcpListener::bind(("127.0.0.1", port)).expect("a port");
+        let listener = bind(plain);
         let address = listener.local_addr().expect("an address");
+        let secure = shared.tls.is_some().then(|| bind(secure));
+        let tls_address = secure.as_ref().map(|listener| listener.local_addr().expect("an address"));
+        let listeners = Listeners { plain: listener, tls: secure };
         let leaving = CancellationToken::new();
         let (inner, token) = (Arc::clone(&shared), leaving.clone());
-        let thread = std::thread::spawn(move || serve(inner, listener, token).expect("it serves"));
+        let thread = std::thread::spawn(move || serve(inner, listeners, token).expect("it serves"));
         tokio::spawn(mainstay_edge::probe::watch(Arc::clone(&shared)));
-        Self { shared, address, lines, leaving, thread: Some(thread) }
+        Self { shared, address, tls_address, told: Arc::default(), lines, leaving, thread: Some(thread) }
     }
 
     /// An edge with one ready target for each of these, all of release `1`.

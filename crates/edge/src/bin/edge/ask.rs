@@ -11,6 +11,8 @@ use mainstay_edge::balance::Change;
 use mainstay_edge::ledger::Snapshot;
 use mainstay_edge::trial::Conduct;
 
+use crate::certificates;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Say whether the edge serves; for the container's health check.
@@ -97,6 +99,16 @@ pub(crate) enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Show the certificates, and when each ends.
+    Certificates {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the certificate of the local authority, for who is to trust it.
+    Authority,
+    /// Order a certificate for a domain now, whenever the next one would be.
+    Renew { domain: String },
     /// Make the changes of a JSON list, all in one moment or none.
     Apply {
         /// The list; standard input where it is not given.
@@ -128,6 +140,9 @@ fn asks(verb: Verb) -> Result<(Vec<Ask>, bool), String> {
         Verb::Healthcheck => (vec![Ask::Health], false),
         Verb::Targets { json } => (vec![Ask::Targets], json),
         Verb::Ledger { json } => (vec![Ask::Ledger], json),
+        Verb::Certificates { json } => (vec![Ask::Certificates], json),
+        Verb::Authority => (vec![Ask::Authority], false),
+        Verb::Renew { domain } => (vec![Ask::Renew { domain }], false),
         Verb::Add { service, targets, release } => {
             let add = |(name, port)| Change::Add { service: service.clone(), name, port, release: release.clone() };
             (vec![Ask::Change { changes: targets.into_iter().map(add).collect() }], false)
@@ -178,7 +193,10 @@ fn show(reply: Reply, json: bool) -> Result<(), String> {
         Reply::Refused { error } => return Err(error),
         Reply::Targets { services } if json => pretty(&services)?,
         Reply::Ledger { services } if json => pretty(&services)?,
+        Reply::Certificates { certificates } if json => pretty(&certificates)?,
         Reply::Targets { services } => targets(&services),
+        Reply::Certificates { certificates } => certificates::table(&certificates),
+        Reply::Authority { pem } => pem,
         Reply::Ledger { services } => ledger(&services),
     };
     std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("write: {error}"))

@@ -51,7 +51,7 @@ fn each_setting_that_is_named_is_one() {
         .chain(serve().get_arguments())
         .filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned))
         .collect();
-    let is_part = |character: char| character.is_ascii_uppercase() || character == '_';
+    let is_part = |character: char| character.is_ascii_uppercase() || character.is_ascii_digit() || character == '_';
     let named = text.split(|character: char| !is_part(character)).filter(|word| word.starts_with("EDGE_"));
     for name in named {
         assert!(known.iter().any(|known| known == name), "{name} is no setting");

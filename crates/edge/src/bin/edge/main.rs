@@ -1,6 +1,7 @@
 //! The edge: `edge serve` is the load balancer, the other verbs speak to the one that runs.
 
 mod ask;
+mod certificates;
 #[cfg(test)]
 mod document;
 mod log;

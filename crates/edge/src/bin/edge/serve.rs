@@ -7,15 +7,16 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
 use mainstay_edge::balance::Service;
 use mainstay_edge::handover::{self, Listening, Taken};
 use mainstay_edge::journal::Journal;
 use mainstay_edge::route::{Route, Routes};
-use mainstay_edge::server::{self, Shared};
+use mainstay_edge::server::{self, Listeners, Shared};
 use mainstay_edge::settings::Settings;
+use mainstay_edge::tls::{self, Tls, TlsSettings};
 use mainstay_edge::{admin, metrics, namespace, probe, upkeep};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
@@ -51,6 +52,8 @@ pub(crate) struct Serve {
     threads: Option<NonZero<usize>>,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    tls: TlsSettings,
 }
 
 pub(crate) fn run(serve: &Serve, socket: &Path) -> Result<(), String> {
@@ -59,7 +62,9 @@ pub(crate) fn run(serve: &Serve, socket: &Path) -> Result<(), String> {
     wrong.iter().for_each(|wrong| warn(wrong));
     let (log, writer) = Stdout::start().map_err(|error| format!("start the log's thread: {error}"))?;
     let (routes, settings) = (Routes::new(serve.routes.clone()), serve.settings.clone());
-    let shared = Arc::new(Shared::new(services, routes, settings, Box::new(log)));
+    let mut shared = Shared::new(services, routes, settings, Box::new(log));
+    shared.tls = tls(serve.tls.clone())?;
+    let shared = Arc::new(shared);
     shared.pages.reload().iter().for_each(|wrong| warn(wrong));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("start the runtime: {error}"))?;
@@ -97,11 +102,18 @@ async fn govern(
     let mut sockets = Sockets::new(taken.as_ref());
     let threads = serve.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let metrics = serve.metrics.map(|address| sockets.take("metrics", address)).transpose()?;
+    let listen_tls = shared.tls.as_ref().and_then(|tls| tls.settings().listen_tls);
     // A queue that was taken over needs somebody who accepts from it, also where there are more of them than threads.
-    for _ in 0..threads.max(sockets.waiting("http", serve.listen)) {
-        let listener = sockets.take("http", serve.listen)?;
+    let queues =
+        sockets.waiting("http", serve.listen).max(listen_tls.map_or(0, |address| sockets.waiting("tls", address)));
+    for _ in 0..threads.max(queues) {
+        let tls = listen_tls.map(|address| sockets.take("tls", address)).transpose()?;
+        let listeners = Listeners { plain: sockets.take("http", serve.listen)?, tls };
         let (shared, leaving) = (Arc::clone(&shared), leaving.clone());
-        serving.push(std::thread::spawn(move || server::serve(shared, listener, leaving)));
+        serving.push(std::thread::spawn(move || server::serve(shared, listeners, leaving)));
+    }
+    if let Some(tls) = &shared.tls {
+        tokio::spawn(tls::keep(Arc::clone(tls), warn));
     }
     // Kept to the end: by its own end the other edge would see that this one is gone.
     let _other = taken.and_then(|taken| stood_down(taken, &shared, &journal));
@@ -230,10 +242,33 @@ fn warn(text: &str) {
 fn show_metrics(shared: Arc<Shared>, listener: TcpListener) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    // Certificates are told of here once there are any.
-    let sources = metrics::Sources::new(shared, Arc::new(Vec::new));
+    let certificates = Arc::clone(&shared);
+    let sources = metrics::Sources::new(shared, Arc::new(move || ends(&certificates)));
     tokio::spawn(metrics::serve(sources, listener));
     Ok(())
+}
+
+/// Until when each certificate is valid, in seconds since 1970.
+fn ends(shared: &Shared) -> Vec<(String, u64)> {
+    let certificates = shared.tls.as_ref().map(|tls| tls.status()).unwrap_or_default();
+    let each = certificates.into_iter().flat_map(|status| {
+        let since = status.not_after.and_then(|end| end.duration_since(UNIX_EPOCH).ok());
+        let ends = since.map_or(0, |since| since.as_secs());
+        status.names.into_iter().map(move |name| (name, ends))
+    });
+    each.collect()
+}
+
+/// TLS, where it is to be spoken.
+fn tls(settings: TlsSettings) -> Result<Option<Arc<Tls>>, String> {
+    if settings.listen_tls.is_none() {
+        let asked = !settings.domains.0.is_empty();
+        let hint = "hint: EDGE_LISTEN_TLS says where, such as 0.0.0.0:8443";
+        return if asked { Err(format!("there are domains, and no listener with TLS\n\n{hint}")) } else { Ok(None) };
+    }
+    let (tls, wrong) = Tls::open(settings).map_err(|error| error.to_string())?;
+    wrong.iter().for_each(|wrong| warn(wrong));
+    Ok(Some(Arc::new(tls)))
 }
 
 /// A listener beside others on the same port; the kernel shares the connections out among them.
