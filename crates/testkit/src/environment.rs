@@ -17,6 +17,8 @@ pub struct Environment {
     pub project: String,
     /// The front door's port on 127.0.0.1.
     pub port: u16,
+    /// The same with TLS.
+    pub tls_port: u16,
     binary: PathBuf,
     root: PathBuf,
     files: Vec<PathBuf>,
@@ -35,7 +37,7 @@ impl Environment {
             .unwrap_or_else(|| panic!("MAINSTAY_BIN names no binary\nhint: ./check scenarios"));
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_path_buf).unwrap_or_default();
         let project = format!("ms-{name}-{}", std::process::id());
-        Self { project, port: free_port(), binary, files: vec![root.join("compose.yaml")], root }
+        Self { project, port: free_port(), tls_port: free_port(), binary, files: vec![root.join("compose.yaml")], root }
     }
 
     /// The same project by another compose file.
@@ -54,6 +56,7 @@ impl Environment {
         }
         command.args(["-p", &self.project]).args(args).current_dir(&self.root).stdin(Stdio::null());
         command.env("MAINSTAY_BIND", "127.0.0.1").env("MAINSTAY_PORT", self.port.to_string());
+        command.env("MAINSTAY_TLS_PORT", self.tls_port.to_string());
         command
     }
 

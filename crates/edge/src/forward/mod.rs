@@ -24,7 +24,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::upgrade::OnUpgrade;
-use hyper::{Request, Response, StatusCode, Version};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::time::timeout;
 
 use crate::balance::{Balancer, Finding, Services, Target};
@@ -203,6 +203,8 @@ pub(crate) async fn answer(
     let mut exchange = Box::new(Exchange::new(Rc::clone(&core), line));
     let answered = if let Err(wait) = core.shared.clients.allow(source, &core.shared.hits) {
         Err(Own::TooOften(wait))
+    } else if parts.method == Method::CONNECT {
+        Err(Own::Connect)
     } else if service.is_empty() {
         Err(Own::NoRoute)
     } else {

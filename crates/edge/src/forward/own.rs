@@ -21,6 +21,8 @@ const MAINTENANCE_SECONDS: u64 = 30;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Own {
     NoRoute,
+    /// This is no proxy for the world.
+    Connect,
     TooLarge,
     SlowBody,
     BadBody,
@@ -37,6 +39,7 @@ impl Own {
     fn status(self) -> StatusCode {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::BadBody => StatusCode::BAD_REQUEST,
@@ -50,6 +53,7 @@ impl Own {
     fn words(self) -> &'static str {
         match self {
             Self::NoRoute => "Nothing is served under this name.",
+            Self::Connect => "This server opens no tunnels.",
             Self::TooLarge => "The request's body is too large.",
             Self::SlowBody => "The request's body did not arrive in time.",
             Self::BadBody => "The request's body broke off.",

@@ -224,6 +224,22 @@ async fn what_cannot_be_had_of_tls_is_said() {
     assert!(refused(&taken).contains("use the folder"), "{}", refused(&taken));
 }
 
+/// As under a plain `docker compose up`: nobody tells the edge anything, and what is set to nothing is not set.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_alone_are_enough_to_serve() {
+    let upstream = Upstream::start(Does::Answer(0)).await;
+    let target = format!("app={}", upstream.address);
+    let program = Program::start_with("default", &["--default-target", &target]).await;
+    assert_eq!(program.get().await, 200);
+    assert!(program.ok(&["targets"]).contains("default"));
+    let mut empty = edge();
+    empty.args(["serve", "--domains", "a.example"]).env("EDGE_LISTEN_TLS", "").env("EDGE_TRUSTED", "");
+    let said = String::from_utf8_lossy(&empty.output().expect("it runs").stderr).into_owned();
+    assert!(said.contains("there are domains, and no listener with TLS"), "{said}");
+    let wrong = edge().args(["serve"]).env("EDGE_LISTEN_TLS", "nowhere").output().expect("it runs");
+    assert!(!wrong.status.success());
+}
+
 #[test]
 fn help_is_there_for_every_verb() {
     for verb in [

@@ -155,3 +155,12 @@ async fn a_slow_head_is_not_waited_for() {
     let read = tokio::time::timeout(Duration::from_secs(9), raw.read_to_end(&mut rest)).await;
     assert!(read.is_ok(), "the connection is closed");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_gets_a_tunnel() {
+    let upstream = Upstream::start(Does::Answer(0)).await;
+    let edge = Edge::before(quick(), &[&upstream]).await;
+    let request = Request::connect("example.org:443").body(Full::default()).expect("a request");
+    assert_eq!(ask(edge.address, request).await.status, 405);
+    assert_eq!(upstream.count(), 0);
+}

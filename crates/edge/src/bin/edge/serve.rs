@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
-use mainstay_edge::balance::Service;
+use mainstay_edge::balance::{Change, Service};
 use mainstay_edge::handover::{self, Listening, Taken};
 use mainstay_edge::journal::Journal;
 use mainstay_edge::route::{Route, Routes};
@@ -47,6 +47,10 @@ pub(crate) struct Serve {
     /// Which service answers what, as [HOST]/PATH=SERVICE.
     #[arg(long = "route", env = "EDGE_ROUTES", value_delimiter = ',', default_value = "/=app")]
     routes: Vec<Route>,
+    /// Targets of services that nobody has said anything of yet, as SERVICE=NAME:PORT: so the edge serves under a plain
+    /// `docker compose up`, too.
+    #[arg(long = "default-target", env = "EDGE_DEFAULT_TARGETS", value_delimiter = ',', value_parser = default_target)]
+    default_targets: Vec<(String, String, u16)>,
     /// Threads that serve; as many as there are processors where it is not set.
     #[arg(long, env = "EDGE_THREADS")]
     threads: Option<NonZero<usize>>,
@@ -66,6 +70,7 @@ pub(crate) fn run(serve: &Serve, socket: &Path) -> Result<(), String> {
     shared.tls = tls(serve.tls.clone())?;
     let shared = Arc::new(shared);
     shared.pages.reload().iter().for_each(|wrong| warn(wrong));
+    add_defaults(&shared, &serve.default_targets)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("start the runtime: {error}"))?;
     let mut serving = Vec::new();
@@ -134,6 +139,31 @@ async fn govern(
     };
     leaving.cancel();
     ended
+}
+
+/// The release that targets are of which nobody has named.
+const DEFAULT: &str = "default";
+
+/// Services of which the journal knows nothing get the targets that the settings name.
+fn add_defaults(shared: &Shared, targets: &[(String, String, u16)]) -> Result<(), String> {
+    let known = shared.balancer.services();
+    let unknown = targets.iter().filter(|(service, ..)| known.get(service).is_none_or(|found| found.shares.is_empty()));
+    for (service, name, port) in unknown {
+        let release = DEFAULT.to_owned();
+        let shares = [(release.clone(), 1)].into();
+        let add = Change::Add { service: service.clone(), name: name.clone(), port: *port, release };
+        let route = Change::Route { service: service.clone(), shares, force: true };
+        let _ = shared.balancer.apply(&[add, route]).map_err(|refusal| refusal.to_string())?;
+    }
+    Ok(())
+}
+
+fn default_target(text: &str) -> Result<(String, String, u16), String> {
+    let parsed = text.split_once('=').and_then(|(service, place)| {
+        let (name, port) = place.rsplit_once(':')?;
+        Some((service.to_owned(), name.to_owned(), port.parse().ok()?))
+    });
+    parsed.ok_or_else(|| "a default target is written SERVICE=NAME:PORT".to_owned())
 }
 
 /// The sockets of an edge that runs, once the targets are known to be ready here as well.
