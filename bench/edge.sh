@@ -1,7 +1,8 @@
 #!/bin/sh
-# Our edge, HAProxy and nginx in front of the same two targets, in turns, each writing an access log.
+# Our edge, HAProxy, nginx and Caddy in front of the same two targets, in turns, each writing an access log; ours with
+# metrics and limits by client as well.
 #
-#     bench/edge.sh [ROUNDS] [SECONDS]      (needs haproxy, nginx, wrk, and `cargo build --release -p mainstay-edge`)
+#     bench/edge.sh [ROUNDS] [SECONDS]      (needs haproxy, nginx, caddy, wrk, `cargo build --release -p mainstay-edge`)
 set -eu
 cd "$(dirname "$0")/.."
 rounds=${1:-5}
@@ -68,9 +69,31 @@ CONF
 nginx -c "$out/nginx.conf" 2>/dev/null &
 nginx=$!
 
-"$edge" serve --listen 127.0.0.1:19201 --threads 2 --journal "$out/edge.json" --socket "$out/edge.sock" >/dev/null &
+cat >"$out/Caddyfile" <<CONF
+{
+  admin off
+  auto_https off
+  persist_config off
+}
+http://127.0.0.1:19204 {
+  log {
+    output file /dev/null
+  }
+  reverse_proxy 127.0.0.1:19101 127.0.0.1:19102 {
+    lb_policy random_choose 2
+    health_uri /readyz
+    health_interval 1s
+  }
+}
+CONF
+GOMAXPROCS=2 HOME=$out caddy run --config "$out/Caddyfile" --adapter caddyfile >/dev/null 2>&1 &
+caddy=$!
+
+"$edge" serve --listen 127.0.0.1:19201 --threads 2 --journal "$out/edge.json" --handover "$out/handover.sock" \
+    --metrics 127.0.0.1:19209 --client-connections 10000 --client-rate 1000000 --client-burst 1000000 \
+    --socket "$out/edge.sock" >/dev/null &
 ours=$!
-pids="$pids $haproxy $nginx $ours"
+pids="$pids $haproxy $nginx $caddy $ours"
 sleep 1
 for port in 19101 19102; do "$edge" --socket "$out/edge.sock" add app "127.0.0.1:$port" --release 1 2>/dev/null ||
     "$edge" --socket "$out/edge.sock" add app "localhost:$port" --release 1; done
@@ -91,10 +114,12 @@ for round in $(seq "$rounds"); do
     run edge $ours 19201
     run haproxy $haproxy 19202
     run nginx $nginx 19203
+    run caddy $caddy 19204
     echo "round $round done" >&2
 done
 median() { sort -n | awk '{a[NR]=$0} END {print a[int((NR+1)/2)]}'; }
 echo "CPU µs a request, requests per second, p50, p99, resident KiB (the median round of $rounds by CPU)"
-for name in edge haproxy nginx; do echo "$name: $(median <"$out/$name")"; done
+for name in edge haproxy nginx caddy; do echo "$name: $(median <"$out/$name")"; done
 haproxy -v | head -1
 nginx -v 2>&1
+echo "Caddy $(caddy version)"
