@@ -14,14 +14,24 @@ const START: Duration = Duration::from_secs(15);
 /// When the process has no descriptor left for a connection, others have to end first.
 const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
 
-/// What the giver does at each turn of the handover.
+/// What the giver is and does at each turn of the handover.
 pub trait Given: Send + 'static {
+    /// Whether it accepts.
+    fn is_on_duty(&self) -> bool;
     /// The other accepts: this one does so no more.
     fn stand_down(&self);
     /// The other is gone: this one accepts again, by what the other has left in the journal.
     fn take_up(&self);
     /// Says what went wrong.
     fn warn(&self, text: &str);
+}
+
+/// What became of a question.
+enum Answered {
+    /// The other has the sockets and the duty.
+    HandedOver(UnixStream),
+    /// The other stands by; it sees by the end of this connection that it has to take over.
+    StandsBy(UnixStream),
 }
 
 /// Waits for takers, on a thread of its own that ends with the process.
@@ -32,14 +42,16 @@ pub trait Given: Send + 'static {
 pub fn give(path: PathBuf, sockets: Vec<Listening>, given: impl Given) -> io::Result<()> {
     let mut listener = bind(&path)?;
     std::thread::Builder::new().name("handover".into()).spawn(move || {
+        let mut standing_by = Vec::new();
         loop {
             let Ok((stream, _)) = listener.accept() else {
                 std::thread::sleep(PAUSE_AFTER_ACCEPT_ERROR);
                 continue;
             };
-            match hand_over(stream, &sockets, &given) {
-                Ok(stream) => {
-                    gone(stream);
+            match answer(stream, &sockets, &given) {
+                Ok(Answered::StandsBy(stream)) => standing_by.push(stream),
+                Ok(Answered::HandedOver(stream)) => {
+                    stand_by(stream, &path);
                     given.take_up();
                     // The taker had put its own door into the place of ours.
                     match bind(&path) {
@@ -64,19 +76,33 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     UnixListener::bind(path)
 }
 
-/// Passes the sockets and stands down once the other accepts. Until then nothing has changed here.
-fn hand_over(mut stream: UnixStream, sockets: &[Listening], given: &impl Given) -> io::Result<UnixStream> {
+fn answer(mut stream: UnixStream, sockets: &[Listening], given: &impl Given) -> io::Result<Answered> {
     stream.set_read_timeout(Some(SILENCE))?;
     stream.set_write_timeout(Some(SILENCE))?;
-    match hear(&mut stream)? {
-        Message::Give { version: VERSION } => {}
-        Message::Give { version } => {
-            let why = format!("it speaks version {version}, and this edge version {VERSION}");
-            say(&mut stream, &Message::Refused { why: why.clone() })?;
-            return Err(io::Error::other(why));
+    let asked = hear(&mut stream)?;
+    let why = match asked {
+        Message::Give { version: VERSION } | Message::StandBy { version: VERSION } if given.is_on_duty() => None,
+        Message::Give { version: VERSION } | Message::StandBy { version: VERSION } => Some("it leaves".to_owned()),
+        Message::Give { version } | Message::StandBy { version } => {
+            Some(format!("it speaks version {version}, and this edge version {VERSION}"))
         }
-        other => return Err(io::Error::other(format!("it says {other:?}"))),
+        ref other => Some(format!("it says {other:?}")),
+    };
+    if let Some(why) = why {
+        say(&mut stream, &Message::Refused { why: why.clone() })?;
+        return Err(io::Error::other(why));
     }
+    match asked {
+        Message::StandBy { .. } => {
+            say(&mut stream, &Message::Noted)?;
+            Ok(Answered::StandsBy(stream))
+        }
+        _ => hand_over(stream, sockets, given).map(Answered::HandedOver),
+    }
+}
+
+/// Passes the sockets and stands down once the other accepts. Until then nothing has changed here.
+fn hand_over(mut stream: UnixStream, sockets: &[Listening], given: &impl Given) -> io::Result<UnixStream> {
     pass(&stream, sockets)?;
     stream.set_read_timeout(Some(START))?;
     match hear(&mut stream)? {
@@ -86,12 +112,35 @@ fn hand_over(mut stream: UnixStream, sockets: &[Listening], given: &impl Given) 
     given.stand_down();
     // Whether it hears that or not: it accepts, and if it is gone that shows next.
     let _ = say(&mut stream, &Message::StoodDown);
-    stream.set_read_timeout(None)?;
     Ok(stream)
+}
+
+/// Returns when no other edge is on duty any more. The one that took over may have handed over to a third.
+fn stand_by(mut stream: UnixStream, path: &Path) {
+    loop {
+        gone(stream);
+        match register(path) {
+            Ok(next) => stream = next,
+            Err(_) => return,
+        }
+    }
+}
+
+/// Asks the edge that is on duty now to be told of its end.
+fn register(path: &Path) -> io::Result<UnixStream> {
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(SILENCE))?;
+    stream.set_write_timeout(Some(SILENCE))?;
+    say(&mut stream, &Message::StandBy { version: VERSION })?;
+    match hear(&mut stream)? {
+        Message::Noted => Ok(stream),
+        other => Err(io::Error::other(format!("it says {other:?}"))),
+    }
 }
 
 /// Returns when the other has closed its end, which it does only when it ends.
 fn gone(mut stream: UnixStream) {
     let mut rest = [0; 64];
-    while matches!(stream.read(&mut rest), Ok(1..)) {}
+    let patient = stream.set_read_timeout(None);
+    while patient.is_ok() && matches!(stream.read(&mut rest), Ok(1..)) {}
 }

@@ -37,6 +37,10 @@ pub(super) enum Message {
     Serving,
     /// The giver accepts no more.
     StoodDown,
+    /// An edge that stood down before asks to be kept informed: it takes over when the connection ends.
+    StandBy { version: u32 },
+    /// It will be.
+    Noted,
 }
 
 pub(super) fn say(stream: &mut UnixStream, message: &Message) -> io::Result<()> {

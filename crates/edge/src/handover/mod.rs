@@ -3,7 +3,7 @@
 //! Over a unix socket the new edge (the taker) asks the old one (the giver) for duplicates of its listening sockets,
 //! serves from them, and says so. Only then the giver stands down. It keeps its duplicates: a connection that waits in a
 //! queue is in the queue of both. While the giver is not stopped, the connection between the two stays open; should the
-//! taker go away, the giver takes its work up again. `message` is what they say, `give` and `take` are the two sides.
+//! taker go away, the giver takes its work up again, unless a third edge has taken it over meanwhile. `message` is what they say, `give` and `take` are the two sides.
 
 mod give;
 mod message;

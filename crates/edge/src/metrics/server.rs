@@ -34,10 +34,17 @@ const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
 /// Answers one request a connection. Ends never.
 pub async fn serve(sources: Sources, listener: TcpListener) {
     let places = Arc::new(Semaphore::new(MOST_READERS));
+    let mut shifts = sources.shared.duty.shifts();
     loop {
+        // Another edge may have the same listener, and it is on duty then: readings of two must not mix.
+        let Ok(Some(shift)) = shifts.wait_for(Option::is_some).await.map(|shift| shift.clone()) else { return };
         // Nobody closes it.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shift.cancelled() => continue,
+        };
+        match accepted {
             Ok((stream, _)) => {
                 let sources = sources.clone();
                 tokio::spawn(async move {

@@ -256,11 +256,43 @@ async fn an_edge_that_hangs_is_done_without() {
     edge.stop().await;
 }
 
-#[test]
-fn the_holder_waits_until_it_is_told_to_end() {
-    let mut holder = Command::new(env!("CARGO_BIN_EXE_edge")).arg("pause").spawn().expect("it starts");
-    std::thread::sleep(Duration::from_millis(200));
-    assert!(holder.try_wait().expect("it is ours").is_none(), "it waits");
-    assert!(Command::new("kill").arg(holder.id().to_string()).status().expect("kill runs").success());
-    assert!(holder.wait().expect("it ends").success());
+/// The first one of a network stands by for as long as others come and go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_stands_by_follows_whoever_is_on_duty() {
+    let (place, upstream) = (Place::new("follows"), Upstream::start(Does::Answer(0)).await);
+    let first = first(&place, &upstream).await;
+    let refused = |edge: &Process| !edge.ask(&["release", "app"]).status.success();
+    let traffic = Traffic::start(place.address());
+    let mut edge = place.start("1", 2).await;
+    for name in ["2", "3"] {
+        let next = place.start(name, 2).await;
+        edge.stop().await;
+        edge = next;
+        traffic.more(50).await;
+        assert!(refused(&first) && !refused(&edge), "{}", place.said("0"));
+    }
+    assert_eq!(traffic.end().await, posts(&upstream));
+    // Killed without a word: the first one is on duty again, with what the last was told.
+    edge.ok(&["maintenance", "app", "on"]);
+    edge.child.kill().expect("it is killed");
+    edge.child.wait().expect("it ends");
+    for _ in 0..1_000 {
+        if !refused(&first) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let shown = String::from_utf8_lossy(&first.ask(&["targets"]).stdout).into_owned();
+    assert!(shown.contains("closed: "), "{shown}");
+    first.ok(&["maintenance", "app", "off"]);
+    let before = posts(&upstream);
+    let traffic = Traffic::start(place.address());
+    traffic.more(50).await;
+    // One that is told to end gives the duty back at once, and not when its grace is over.
+    let last = place.start("4", 2).await;
+    traffic.more(50).await;
+    last.stop().await;
+    traffic.more(50).await;
+    assert_eq!(traffic.end().await, posts(&upstream) - before);
+    assert!(!refused(&first));
 }

@@ -262,7 +262,6 @@ fn help_is_there_for_every_verb() {
         "back",
         "retire",
         "healthcheck",
-        "pause",
     ] {
         let output = edge().args([verb, "--help"]).stdin(Stdio::null()).output().expect("it runs");
         assert!(output.status.success() && !output.stdout.is_empty(), "{verb}");

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use mainstay_plan::labels;
 use mainstay_plan::spec::without_tag;
 use serde_json::json;
 
 use super::turn::{self, Turn};
 use super::{connect, load_stack};
 use crate::cli::{Globals, PruneArgs};
+use crate::engine::Engine as _;
 use crate::engine::docker::{DockerEngine, TaggedImage};
 use crate::error::Result;
 use crate::exit::ExitStatus;
 use crate::load::Loaded;
-use crate::releases::{self, Record};
-use crate::report;
+use crate::{releases, report};
 
 pub(super) async fn run(globals: &Globals, args: &PruneArgs) -> Result<ExitStatus> {
     let loaded = load_stack(globals)?;
@@ -26,13 +27,12 @@ pub(super) async fn run(globals: &Globals, args: &PruneArgs) -> Result<ExitStatu
 
 async fn prune(globals: &Globals, args: &PruneArgs, engine: &DockerEngine, loaded: &Loaded, turn: &Turn) -> Result<()> {
     let stack = &loaded.stack;
-    let records = releases::read(engine, &stack.project).await?;
     let images = engine.tagged_images().await?;
     let built = stack.services.values().filter(|service| service.build.is_some());
     let needed = Needed {
         names: built.map(|service| without_tag(&service.image).to_owned()).collect(),
         references: stack.services.values().map(mainstay_plan::stack::Service::image_reference).collect(),
-        ids: kept_ids(&records, args.keep).into_iter().chain(engine.images_in_use().await?).collect(),
+        ids: kept_ids(engine, args.keep).await?.into_iter().chain(engine.images_in_use().await?).collect(),
     };
     let policy = Policy { older_than_s: args.older_than, budget: args.budget, now_s: engine.now_s().await? };
     let chosen = choose(&images, &needed, &policy);
@@ -59,10 +59,17 @@ async fn prune(globals: &Globals, args: &PruneArgs, engine: &DockerEngine, loade
     Ok(())
 }
 
-/// The images of the newest good releases, and of what runs elsewhere is not ours to judge.
-fn kept_ids(records: &[Record], keep: usize) -> BTreeSet<String> {
-    let good = records.iter().rev().filter(|record| record.is_good()).take(keep);
-    good.flat_map(|record| record.services.values().map(|version| version.image_id.clone())).collect()
+/// The images of the newest good releases of every project on the engine: two of them may be made from the same.
+async fn kept_ids(engine: &DockerEngine, keep: usize) -> Result<BTreeSet<String>> {
+    let mut ids = BTreeSet::new();
+    for volume in engine.volumes().await?.into_values() {
+        let is_store = volume.labels.get(labels::ROLE).is_some_and(|role| role == labels::ROLE_STORE);
+        let Some(project) = volume.labels.get(labels::PROJECT).filter(|_| is_store) else { continue };
+        let records = releases::read(engine, project).await?;
+        let good = records.iter().rev().filter(|record| record.is_good()).take(keep);
+        ids.extend(good.flat_map(|record| record.services.values().map(|version| version.image_id.clone())));
+    }
+    Ok(ids)
 }
 
 /// What must stay.

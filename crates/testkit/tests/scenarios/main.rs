@@ -4,5 +4,6 @@
 mod http;
 mod lifecycle;
 mod page;
+mod pushing;
 mod releases;
 mod surviving;

@@ -5,7 +5,6 @@ mod certificates;
 #[cfg(test)]
 mod document;
 mod log;
-mod pause;
 mod serve;
 
 use std::ffi::OsString;
@@ -32,9 +31,6 @@ struct Cli {
 enum Verb {
     /// Run the load balancer.
     Serve(Box<serve::Serve>),
-    /// Do nothing until told to end: the container that owns the network and the ports, so that the edge in it can be
-    /// replaced.
-    Pause,
     #[command(flatten)]
     Ask(ask::Verb),
 }
@@ -46,7 +42,6 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.verb {
         Verb::Serve(serve) => serve::run(&serve, &cli.socket),
-        Verb::Pause => pause::run(),
         Verb::Ask(verb) => ask::run(verb, &cli.socket),
     };
     match done {

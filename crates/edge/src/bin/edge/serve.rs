@@ -121,10 +121,12 @@ async fn govern(
         tokio::spawn(tls::keep(Arc::clone(tls), warn));
     }
     // Kept to the end: by its own end the other edge would see that this one is gone.
-    let _other = taken.and_then(|taken| stood_down(taken, &shared, &journal));
+    let other = taken.and_then(|taken| stood_down(taken, &shared, &journal));
     if let Some(listener) = metrics {
         show_metrics(Arc::clone(&shared), listener).map_err(|error| format!("serve the metrics: {error}"))?;
     }
+    let on_duty = Arc::clone(&shared);
+    let on_duty = &on_duty.duty;
     let given = Giver { shared: Arc::downgrade(&shared), journal: Arc::clone(&journal) };
     if let Err(error) = handover::give(serve.handover.clone(), sockets.given, given) {
         warn(&format!("bind {}: {error}; the next edge cannot take over from this one", serve.handover.display()));
@@ -137,6 +139,9 @@ async fn govern(
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     };
+    // An edge that stands by takes the work up from here on, while what was begun here is ended.
+    on_duty.stand_down();
+    drop(other);
     leaving.cancel();
     ended
 }
@@ -243,6 +248,10 @@ struct Giver {
 }
 
 impl handover::Given for Giver {
+    fn is_on_duty(&self) -> bool {
+        self.shared.upgrade().is_some_and(|shared| shared.duty.is_on())
+    }
+
     fn stand_down(&self) {
         if let Some(shared) = self.shared.upgrade() {
             shared.duty.stand_down();
