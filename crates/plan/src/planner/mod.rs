@@ -103,6 +103,9 @@ pub fn plan_up(stack: &Stack, observed: &Observed, options: &UpOptions) -> Resul
         replicas::plan(&mut draft, &replicas::Context { stack, observed, options, torn_down: &torn_down }, service)?;
     }
     rollout::switch(&mut draft);
+    if options.only.is_none() {
+        rollout::forget(&mut draft, stack, observed);
+    }
     down::plan_orphans(&mut draft, stack, observed, options.remove_orphans);
     Ok(draft.finish())
 }

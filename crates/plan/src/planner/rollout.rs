@@ -13,10 +13,10 @@ use super::PlanError;
 use super::draft::{Draft, Milestones};
 use super::replace::{self, Swap};
 use super::replicas::{Context, Gate, NEXT, gate, is_running, is_same, is_up, wanted, why_replace};
-use crate::observed::{ObservedContainer, Routed, State};
+use crate::observed::{Observed, ObservedContainer, Routed, State};
 use crate::plan::{Change, Step, StepId};
 use crate::spec::{ContainerSpec, target_name};
-use crate::stack::{BehindEdge, Service, UpdateOrder};
+use crate::stack::{BehindEdge, Service, Stack, UpdateOrder};
 
 /// How long a release is watched where the file does not say: long enough for a hundred requests of a small site.
 const WINDOW_MS: u64 = 10_000;
@@ -533,6 +533,30 @@ pub(super) fn switch(draft: &mut Draft) {
         for rollout in rollouts {
             let after = if rollout.tells { told.clone() } else { rollout.ready.clone() };
             retire(draft, rollout, &after);
+        }
+    }
+}
+
+/// Services that an edge knows and that are not behind it any more: nothing of them is left to be asked.
+pub(super) fn forget(draft: &mut Draft, stack: &Stack, observed: &Observed) {
+    for (edge, services) in &observed.edges {
+        let Some(container) = stack.services.get(edge).map(|edge| edge.container_name(&stack.project, 1)) else {
+            continue;
+        };
+        let is_behind = |name: &str| {
+            let service = stack.services.get(name);
+            stack.inactive.iter().any(|inactive| inactive == name)
+                || service.and_then(|service| service.edge.as_ref()).is_some_and(|behind| behind.service == *edge)
+        };
+        for (service, _) in services.iter().filter(|(name, routed)| !routed.targets.is_empty() && !is_behind(name)) {
+            let after = draft.milestones_of(edge).ready;
+            let step = Step::RetireTargets {
+                edge: container.clone(),
+                service: service.clone(),
+                keep: Vec::new(),
+                timeout_ms: RETIRE_TIMEOUT_MS,
+            };
+            draft.add(step, "the file has no such service behind it", &after);
         }
     }
 }

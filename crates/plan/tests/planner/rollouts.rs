@@ -227,3 +227,12 @@ fn one_that_holds_state_may_lose_a_second_that_should_not_be_there() {
     let text = plan(&one, &observed);
     assert!(text.contains("stop container shop-app-2") && !text.contains("shop-app-1:"), "{text}");
 }
+
+#[test]
+fn an_edge_forgets_a_service_that_is_not_behind_it_any_more() {
+    let before = stack(BEHIND);
+    let after = stack(&BEHIND.replace("    x-mainstay: {edge: edge, port: 8080}\n", "").replace("replicas: 2, ", ""));
+    let observed = up(&before);
+    let text = plan(&after, &observed);
+    assert!(text.contains("retire targets of app: the file has no such service behind it"), "{text}");
+}
