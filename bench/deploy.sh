@@ -1,6 +1,6 @@
 #!/bin/sh
-# A deploy under traffic: both replicas of the application replaced because a variable changed, by mainstay and by Docker
-# Compose v2 on the same file, in turns. Seconds of the command, and what clients noticed at 200 requests a second, a
+# A deploy under traffic: the application replaced because a variable changed, by mainstay (two replicas behind the edge)
+# and by Docker Compose v2 (one container on the port itself), in turns. Seconds of the command, and what clients noticed at 200 requests a second, a
 # quarter of them writes.
 #
 #     bench/deploy.sh [ROUNDS [RATE]]      (needs an engine, the images of `./mainstay build`, cargo)
@@ -48,11 +48,9 @@ services:
 CONF
 
 ours() { "$mainstay" -f compose.yaml -p bench-ours "$@"; }
-theirs() { "$compose" -f compose.yaml -p bench-theirs "$@"; }
 direct() { "$compose" -f compose.yaml -f "$out/direct.yaml" -p bench-direct "$@"; }
 clean() {
     ours down --volumes --yes >/dev/null 2>&1 || true
-    theirs down --volumes >/dev/null 2>&1 || true
     direct down --volumes >/dev/null 2>&1 || true
     rm -rf "$out"
 }
@@ -86,20 +84,16 @@ while [ $round -lt "$rounds" ]; do
     change
     under_traffic mainstay $port ours deploy app --watch 0
     ours down --volumes --yes >/dev/null 2>&1
-    theirs up -d --wait >/dev/null 2>&1
-    change
-    under_traffic compose-behind-the-edge $port theirs up -d --wait app
-    theirs down --volumes >/dev/null 2>&1
     direct up -d --wait db >/dev/null 2>&1
     direct run --rm migrate >/dev/null 2>&1
     direct up -d --wait direct >/dev/null 2>&1
     change
-    under_traffic compose-without 18281 direct up -d --wait direct
+    under_traffic compose 18281 direct up -d --wait direct
     direct down --volumes >/dev/null 2>&1
 done
 
 echo "seconds of the command; requests, failed, p99 ms, slowest ms, longest gap ms (the round of the median time, of $rounds)"
-for name in mainstay compose-behind-the-edge compose-without; do
+for name in mainstay compose; do
     sort -n "$out/$name" | awk -v name=$name '{a[NR]=$0} END {split(a[int((NR+1)/2)], f, " "); printf "%s: %.2f s; %s, %s, %s, %s, %s\n", name, f[1]/1000, f[2], f[3], f[4], f[5], f[6]}'
     awk -v name=$name '{n+=$3; s+=$2} END {printf "%s: %d of %d requests failed in all rounds\n", name, n, s}' "$out/$name"
 done

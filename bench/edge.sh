@@ -73,7 +73,6 @@ cat >"$out/Caddyfile" <<CONF
 {
   admin off
   auto_https off
-  persist_config off
 }
 http://127.0.0.1:19204 {
   log {
