@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
 
 use super::body::Answer;
 use super::{Core, Line, Visitor};
@@ -19,6 +19,10 @@ const HTTPS: u16 = 443;
 /// The answer, where it is one of these.
 pub(super) fn answer(core: &Core, visitor: Visitor, parts: &Parts, line: &mut Line) -> Option<Response<Answer>> {
     let tls = core.shared.tls.as_deref().filter(|tls| tls.has_domains())?;
+    // There are no tunnels by https either.
+    if parts.method == Method::CONNECT {
+        return None;
+    }
     let response = match parts.uri.path().strip_prefix(PROOFS) {
         Some(token) => proof(tls, token),
         None if visitor.secure || !tls.settings().https_redirect => return None,

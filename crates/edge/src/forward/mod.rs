@@ -164,8 +164,7 @@ pub(crate) async fn answer(
     shift: Shift,
     request: Request<Incoming>,
 ) -> Response<Answer> {
-    // HTTP/2 has a word of its own for it.
-    let may_close = request.version() != Version::HTTP_2;
+    let version = request.version();
     let (mut parts, body) = request.into_parts();
     let client_end = parts.extensions.remove::<OnUpgrade>();
     let protocol = upgrade::wanted(&parts.headers);
@@ -197,7 +196,8 @@ pub(crate) async fn answer(
         service: service.clone(),
         ..Line::default()
     };
-    if let Some(response) = front::answer(&core, visitor, &parts, &mut line) {
+    if let Some(mut response) = front::answer(&core, visitor, &parts, &mut line) {
+        say_goodbye(&mut response, version, &shift);
         return response;
     }
     let mut exchange = Box::new(Exchange::new(Rc::clone(&core), line));
@@ -229,11 +229,17 @@ pub(crate) async fn answer(
     if let Some(promise) = core.shared.tls.as_ref().filter(|_| visitor.trusted).and_then(|tls| tls.promise()) {
         response.headers_mut().entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| promise.clone());
     }
-    if may_close && shift.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        // The next request comes to whoever accepts then. To close without this word would race with that request.
+    say_goodbye(&mut response, version, &shift);
+    response
+}
+
+/// After the end of the shift each answer says that it is the connection's last: the next request comes to whoever
+/// accepts then. To close without this word would race with that request. HTTP/2 has a word of its own for it.
+fn say_goodbye(response: &mut Response<Answer>, version: Version, shift: &Shift) {
+    let may_close = version != Version::HTTP_2 && response.status() != StatusCode::SWITCHING_PROTOCOLS;
+    if may_close && shift.is_cancelled() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    response
 }
 
 /// The target's answer, as the client gets it.

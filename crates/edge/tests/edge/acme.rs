@@ -10,8 +10,9 @@ use hyper::Request;
 use mainstay_edge::tls::{Challenge, Names, Source, Status, TlsSettings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use crate::maintenance::maintenance;
 use crate::pebble::{Pebble, Tells, free_port};
-use crate::support::{Does, Edge, Upstream, ask, quick, until};
+use crate::support::{Client, Does, Edge, Upstream, ask, quick, until};
 use crate::trust::{connect, trusting};
 
 const DOMAIN: &str = "shop.example.org";
@@ -219,6 +220,8 @@ async fn who_comes_without_tls_is_sent_to_https_once_there_is_a_certificate() {
     assert_eq!(moved.headers["location"], format!("https://{DOMAIN}:{}/a?b=c", pebble.ports[1]));
     assert_eq!((get(DOMAIN, proof).await.status, get("127.0.0.1", "/").await.status), (404, 200));
     assert_eq!(edge.counts("").failed, 0, "none of this is a failure");
+    let tunnel = Request::connect(format!("{DOMAIN}:443")).header("host", DOMAIN).body(Full::default());
+    assert_eq!(ask(edge.address, tunnel.expect("a request")).await.status, 405);
 
     let root = pebble.root().await;
     for (name, roots, promised) in [(DOMAIN, &root, true), ("localhost", &edge.authority(), false)] {
@@ -229,4 +232,27 @@ async fn who_comes_without_tls_is_sent_to_https_once_there_is_a_certificate() {
         let _ = stream.read_to_string(&mut answer).await.expect("an answer");
         assert_eq!(answer.contains("strict-transport-security: max-age=2592000"), promised, "{answer}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_service_renews_and_redirects_and_the_last_redirect_says_so() {
+    let pebble = Pebble::start("closed", Tells::default()).await;
+    let upstream = Upstream::start(Does::Answer(0)).await;
+    let edge = start(&pebble, Challenge::Http01);
+    edge.add(&upstream, "1").await;
+    edge.route("1");
+    edge.apply(&[maintenance(true)]);
+    // The proof is read by the plain door, which is closed for everything else.
+    let _ = issued(&edge).await;
+    let mut client = Client::new(edge.address).await;
+    let get = |host: &str, path: &str| Request::get(path).header("host", host).body(Full::default());
+    let get = |host: &str, path: &str| get(host, path).expect("a request");
+    let proof = "/.well-known/acme-challenge/abc";
+    for (host, path, status) in [(DOMAIN, "/", 308), (DOMAIN, proof, 404), ("127.0.0.1", "/", 503)] {
+        let answer = client.ask(get(host, path)).await.expect("an answer");
+        assert_eq!((answer.status, answer.headers.get("connection")), (status, None), "{host}{path}");
+    }
+    edge.shared.duty.stand_down();
+    let last = client.ask(get(DOMAIN, "/")).await.expect("an answer");
+    assert_eq!((last.status, &last.headers["connection"]), (308, &"close".parse().expect("a value")));
 }

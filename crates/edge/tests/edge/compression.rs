@@ -28,7 +28,7 @@ fn header<'a>(answer: &'a Answered, name: &str) -> Option<&'a str> {
 }
 
 /// What was sent, whole.
-fn inflated(answer: &Answered) -> String {
+pub(crate) fn inflated(answer: &Answered) -> String {
     let mut text = String::new();
     let read = match header(answer, "content-encoding") {
         Some("gzip") => flate2::read::GzDecoder::new(&answer.bytes[..]).read_to_string(&mut text),

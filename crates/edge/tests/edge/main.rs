@@ -6,6 +6,7 @@ mod clients;
 mod compression;
 mod files;
 mod handover;
+mod http2;
 mod maintenance;
 mod metrics;
 mod pebble;

@@ -10,9 +10,9 @@ use mainstay_edge::settings::Settings;
 
 use crate::support::{Answered, Does, Edge, Upstream, add, ask, quick, until};
 
-const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+pub(crate) const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
-fn maintenance(on: bool) -> Change {
+pub(crate) fn maintenance(on: bool) -> Change {
     Change::Maintenance { service: "app".into(), on }
 }
 

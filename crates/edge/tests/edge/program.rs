@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::pebble::free_port;
 use crate::support::{Does, Upstream, ask};
@@ -57,7 +58,7 @@ impl Program {
             if self.ask(&["targets"]).status.success() {
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("the edge does not answer: {}", self.said("err"));
     }
@@ -200,6 +201,15 @@ async fn a_person_trusts_the_local_authority_once() {
     assert_eq!((&shown[0]["source"], &shown[0]["last_error"]), (&"local".into(), &serde_json::Value::Null));
     assert!(shown[0]["not_after"].as_str().is_some_and(|end| end.ends_with('Z')), "{shown}");
     assert!(program.ok(&["certificates"]).contains("localhost, 127.0.0.1, ::1, box.lan"));
+    let metrics = hyper::Request::get("/metrics").body(http_body_util::Full::default()).expect("a request");
+    let metrics = ask(program.metrics, metrics).await.body.expect("a body");
+    for name in ["localhost", "box.lan"] {
+        let sample = format!("edge_certificate_not_after_seconds{{name=\"{name}\"}} ");
+        let end = metrics.lines().find_map(|line| line.strip_prefix(&sample)).expect("the sample");
+        let end = UNIX_EPOCH + Duration::from_secs(end.parse().expect("seconds"));
+        let shown = shown[0]["not_after"].as_str().expect("a time");
+        assert_eq!(humantime::format_rfc3339_seconds(end).to_string(), shown, "{name}");
+    }
     assert!(program.refused(&["renew", "a.example"]).contains("`a.example` is none of the domains\n\nhint: "));
     program.terminate();
     std::fs::write(program.folder.join("tls/authority.pem"), "{").expect("it is written");
@@ -233,7 +243,8 @@ async fn settings_alone_are_enough_to_serve() {
     assert_eq!(program.get().await, 200);
     assert!(program.ok(&["targets"]).contains("default"));
     let mut empty = edge();
-    empty.args(["serve", "--domains", "a.example"]).env("EDGE_LISTEN_TLS", "").env("EDGE_TRUSTED", "");
+    empty.args(["serve", "--domains", "a.example"]).env("EDGE_LISTEN_TLS", "");
+    empty.env("EDGE_METRICS", "").env("EDGE_TRUSTED", "");
     let said = String::from_utf8_lossy(&empty.output().expect("it runs").stderr).into_owned();
     assert!(said.contains("there are domains, and no listener with TLS"), "{said}");
     let wrong = edge().args(["serve"]).env("EDGE_LISTEN_TLS", "nowhere").output().expect("it runs");

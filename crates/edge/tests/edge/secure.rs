@@ -32,21 +32,21 @@ async fn secure_with(name: &str, does: Does, set: impl FnOnce(&mut TlsSettings))
     (scratch, edge, upstream)
 }
 
-async fn stream(edge: &Edge, protocol: &str) -> TlsStream<TcpStream> {
+pub(crate) async fn stream(edge: &Edge, protocol: &str) -> TlsStream<TcpStream> {
     connect(edge.tls_address(), "localhost", trusting(&edge.authority(), &[protocol])).await.expect("a handshake")
 }
 
-type Sender = http2::SendRequest<BoxBody<Bytes, std::io::Error>>;
+pub(crate) type Sender = http2::SendRequest<BoxBody<Bytes, std::io::Error>>;
 
 /// A client that speaks HTTP/2, and its connection's end.
-async fn client(edge: &Edge) -> (Sender, tokio::task::JoinHandle<Result<(), hyper::Error>>) {
+pub(crate) async fn client(edge: &Edge) -> (Sender, tokio::task::JoinHandle<Result<(), hyper::Error>>) {
     let stream = stream(edge, "h2").await;
     let (sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2 is spoken");
     (sender, tokio::spawn(connection))
 }
 
-fn get(path: &str) -> Request<BoxBody<Bytes, std::io::Error>> {
+pub(crate) fn get(path: &str) -> Request<BoxBody<Bytes, std::io::Error>> {
     post(path, Bytes::new())
 }
 

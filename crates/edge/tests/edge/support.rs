@@ -18,7 +18,7 @@ use mainstay_edge::route::Routes;
 use mainstay_edge::server::{Listeners, Log, Shared, serve};
 use mainstay_edge::settings::Settings;
 use mainstay_edge::tls::{Tls, TlsSettings};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::files;
 use tokio::net::{TcpListener, TcpStream};
@@ -360,6 +360,19 @@ pub(crate) struct Answered {
     pub(crate) bytes: Bytes,
 }
 
+impl Answered {
+    /// Reads it to its end.
+    pub(crate) async fn read(response: Response<Incoming>) -> Self {
+        let (parts, body) = response.into_parts();
+        let (bytes, broken) = match body.collect().await {
+            Ok(body) => (body.to_bytes(), None),
+            Err(error) => (Bytes::new(), Some(error.to_string())),
+        };
+        let body = broken.map_or_else(|| Ok(String::from_utf8_lossy(&bytes).into_owned()), Err);
+        Self { status: parts.status.as_u16(), headers: parts.headers, body, bytes }
+    }
+}
+
 /// One request on a connection of its own.
 pub(crate) async fn ask(address: SocketAddr, request: Request<Full<Bytes>>) -> Answered {
     let mut client = Client::new(address).await;
@@ -373,7 +386,11 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn new(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.expect("a connection");
+        Self::over(TcpStream::connect(address).await.expect("a connection")).await
+    }
+
+    /// On a connection that is there.
+    pub(crate) async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP");
         tokio::spawn(connection);
         Self { sender }
@@ -382,12 +399,6 @@ impl Client {
     pub(crate) async fn ask(&mut self, mut request: Request<Full<Bytes>>) -> Result<Answered, hyper::Error> {
         request.headers_mut().entry("host").or_insert(hyper::header::HeaderValue::from_static("example.org"));
         self.sender.ready().await?;
-        let (parts, body) = self.sender.send_request(request).await?.into_parts();
-        let (bytes, broken) = match body.collect().await {
-            Ok(body) => (body.to_bytes(), None),
-            Err(error) => (Bytes::new(), Some(error.to_string())),
-        };
-        let body = broken.map_or_else(|| Ok(String::from_utf8_lossy(&bytes).into_owned()), Err);
-        Ok(Answered { status: parts.status.as_u16(), headers: parts.headers, body, bytes })
+        Ok(Answered::read(self.sender.send_request(request).await?).await)
     }
 }
