@@ -27,6 +27,7 @@ const URI: &str = "https://example.org/";
 struct Place {
     folder: PathBuf,
     port: u16,
+    default: Option<String>,
     tls_port: Option<u16>,
 }
 
@@ -40,7 +41,7 @@ impl Place {
     fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("edge-handover-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
-        Self { folder, port: free_port(), tls_port: None }
+        Self { folder, port: free_port(), default: None, tls_port: None }
     }
 
     fn secure(name: &str) -> Self {
@@ -66,6 +67,7 @@ impl Place {
         let tls = self.tls_port.map(|port| ["--listen-tls".to_owned(), format!("127.0.0.1:{port}")]);
         let child = Command::new(env!("CARGO_BIN_EXE_edge"))
             .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port), "--threads", &threads.to_string()])
+            .args(self.default.iter().flat_map(|target| ["--default-target", target]))
             .args(["--probe-interval", "100ms", "--stream-window", "100ms", "--client-connections", "10000"])
             .args(tls.into_iter().flatten())
             .arg("--certificates")
@@ -403,4 +405,21 @@ async fn one_that_stands_by_follows_whoever_is_on_duty() {
     traffic.more(50).await;
     assert_eq!(traffic.end().await, posts(&upstream) - before);
     assert!(!refused(&first));
+}
+
+/// As under a plain `docker compose up`, where the front door starts first and nobody tells either edge anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn targets_of_the_settings_are_there_after_a_handover_too() {
+    let (mut place, upstream) = (Place::new("defaults"), Upstream::start(Does::Answer(0)).await);
+    place.default = Some(format!("app={}", upstream.address));
+    let first = place.start("0", 2).await;
+    let mut next = place.start("1", 2).await;
+    let knows = |edge: &Process| String::from_utf8_lossy(&edge.ask(&["targets"]).stdout).contains("default");
+    assert!(knows(&next));
+    next.child.kill().expect("it is killed");
+    next.child.wait().expect("it ends");
+    let traffic = Traffic::start(&[place.door()]);
+    traffic.more(20).await;
+    let _ = traffic.end().await;
+    assert!(knows(&first));
 }

@@ -50,7 +50,7 @@ pub(crate) struct Serve {
     /// Targets of services that nobody has said anything of yet, as SERVICE=NAME:PORT: so the edge serves under a plain
     /// `docker compose up`, too.
     #[arg(long = "default-target", env = "EDGE_DEFAULT_TARGETS", value_delimiter = ',', value_parser = default_target)]
-    default_targets: Vec<(String, String, u16)>,
+    default_targets: Vec<DefaultTarget>,
     /// Threads that serve; as many as there are processors where it is not set.
     #[arg(long, env = "EDGE_THREADS")]
     threads: Option<NonZero<usize>>,
@@ -121,13 +121,17 @@ async fn govern(
         tokio::spawn(tls::keep(Arc::clone(tls), warn));
     }
     // Kept to the end: by its own end the other edge would see that this one is gone.
-    let other = taken.and_then(|taken| stood_down(taken, &shared, &journal));
+    let other = taken.and_then(|taken| stood_down(taken, &shared, &journal, &serve.default_targets));
     if let Some(listener) = metrics {
         show_metrics(Arc::clone(&shared), listener).map_err(|error| format!("serve the metrics: {error}"))?;
     }
     let on_duty = Arc::clone(&shared);
     let on_duty = &on_duty.duty;
-    let given = Giver { shared: Arc::downgrade(&shared), journal: Arc::clone(&journal) };
+    let given = Giver {
+        shared: Arc::downgrade(&shared),
+        journal: Arc::clone(&journal),
+        defaults: serve.default_targets.clone(),
+    };
     if let Err(error) = handover::give(serve.handover.clone(), sockets.given, given) {
         warn(&format!("bind {}: {error}; the next edge cannot take over from this one", serve.handover.display()));
     }
@@ -146,11 +150,14 @@ async fn govern(
     ended
 }
 
+/// Service, name and port.
+type DefaultTarget = (String, String, u16);
+
 /// The release that targets are of which nobody has named.
 const DEFAULT: &str = "default";
 
 /// Services of which the journal knows nothing get the targets that the settings name.
-fn add_defaults(shared: &Shared, targets: &[(String, String, u16)]) -> Result<(), String> {
+fn add_defaults(shared: &Shared, targets: &[DefaultTarget]) -> Result<(), String> {
     let known = shared.balancer.services();
     let unknown = targets.iter().filter(|(service, ..)| known.get(service).is_none_or(|found| found.shares.is_empty()));
     for (service, name, port) in unknown {
@@ -163,7 +170,7 @@ fn add_defaults(shared: &Shared, targets: &[(String, String, u16)]) -> Result<()
     Ok(())
 }
 
-fn default_target(text: &str) -> Result<(String, String, u16), String> {
+fn default_target(text: &str) -> Result<DefaultTarget, String> {
     let parsed = text.split_once('=').and_then(|(service, place)| {
         let (name, port) = place.rsplit_once(':')?;
         Some((service.to_owned(), name.to_owned(), port.parse().ok()?))
@@ -192,11 +199,12 @@ async fn taken(serve: &Serve, shared: &Shared) -> Option<Taken> {
 }
 
 /// Waits until the other edge accepts no more, and goes on by what it was told last.
-fn stood_down(taken: Taken, shared: &Shared, journal: &Journal) -> Option<UnixStream> {
+fn stood_down(taken: Taken, shared: &Shared, journal: &Journal, defaults: &[DefaultTarget]) -> Option<UnixStream> {
     let other = taken.serving();
     let (services, wrong) = journal.recall();
     wrong.iter().for_each(|wrong| warn(wrong));
     shared.balancer.restore(services);
+    add_defaults(shared, defaults).unwrap_or_else(|error| warn(&error));
     other.map_err(|error| warn(&format!("the edge that ran does not say that it stood down: {error}"))).ok()
 }
 
@@ -245,6 +253,7 @@ struct Giver {
     /// The thread that waits for the next edge must not keep what ends with this one.
     shared: Weak<Shared>,
     journal: Arc<Journal>,
+    defaults: Vec<DefaultTarget>,
 }
 
 impl handover::Given for Giver {
@@ -263,6 +272,7 @@ impl handover::Given for Giver {
         let (services, wrong) = self.journal.recall();
         wrong.iter().for_each(|wrong| warn(wrong));
         shared.balancer.restore(services);
+        add_defaults(&shared, &self.defaults).unwrap_or_else(|error| warn(&error));
         shared.duty.take_up();
         warn("the edge that had taken over is gone; this one accepts again");
     }
